@@ -1,0 +1,1 @@
+"""Runs made elsewhere, into the store."""

@@ -1,0 +1,1 @@
+"""Values: frozen, validated on construction, standard library only."""

@@ -1,0 +1,45 @@
+"""Launch: a configuration adopted as the baseline, on recorded evidence (S1, D4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tunebook.core.config import Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One entry of the ledger. ``number`` counts from 0, the first baseline.
+
+    ``evidence`` holds the numbers the decision rests on, as the ``decide`` command shows them;
+    ``rolls_back`` names a launch that this one takes out of force.
+    """
+
+    number: int
+    round: str
+    trial: str
+    config: Config
+    at: datetime
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    revision: str | None = None
+    command: str | None = None
+    who: str | None = None
+    note: str = ""
+    test_set_looked_at: bool = False
+    rolls_back: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise ValueError("a launch needs an aware time")
+        if self.number < 0:
+            raise ValueError(f"launch numbers start at 0, not {self.number}")
+
+
+def current_launch(launches: list[Launch]) -> Launch | None:
+    """The baseline in force: the newest launch that was not rolled back."""
+    out = {launch.rolls_back for launch in launches if launch.rolls_back is not None}
+    standing = [launch for launch in launches if launch.number not in out and launch.rolls_back is None]
+    return max(standing, key=lambda launch: launch.number, default=None)

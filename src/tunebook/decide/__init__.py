@@ -1,0 +1,1 @@
+"""Repeats, verdicts, the ledger and the next round."""

@@ -1,0 +1,1 @@
+"""Parts for PyTorch training code; nothing in tunebook imports it."""

@@ -1,0 +1,1 @@
+"""The checks: one family of findings a file, over Evidence."""

@@ -1,0 +1,1 @@
+"""The guided procedures: batch size, steps, stability, warmup, clipping, scaling."""

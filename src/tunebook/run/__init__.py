@@ -1,0 +1,1 @@
+"""Carrying a round out: workers, processes, retries and provenance."""

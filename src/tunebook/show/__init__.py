@@ -1,0 +1,1 @@
+"""What people look at: plot data, figures, terminal, report, sheet."""

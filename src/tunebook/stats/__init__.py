@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: no words, no thresholds that decide, no store."""

@@ -1,0 +1,1 @@
+"""What is remembered: rounds, trials, leases, curves and launches, on SQLite or PostgreSQL."""
