@@ -46,13 +46,22 @@ class Config(Mapping[str, Value]):
         return Config({**self._values, **other})
 
     def to_json(self) -> str:
-        """Canonical text: sorted keys, no spaces; equal configurations have equal text."""
+        """The values as JSON, with sorted keys and no spaces; ``from_json`` keeps their types."""
         return json.dumps(self._values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def canonical(self) -> str:
+        """A text that is the same for equal configurations: whole floats are written as whole numbers."""
+        values = {name: _whole(value) for name, value in self._values.items()}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Config:
         """The inverse of ``to_json``."""
         return cls(json.loads(text))
+
+
+def _whole(value: Value) -> Value:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def same_value(a: object, b: object) -> bool:

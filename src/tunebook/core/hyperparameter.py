@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,9 @@ NUMBER_TYPES: tuple[str, ...] = get_args(NumberType)
 #: Significant digits of a sampled value. Enough to place a point to a millionth of its range, few
 #: enough that the last bit of ``exp`` on another processor never changes a configuration (R7).
 SIGNIFICANT_DIGITS = 6
+
+#: Bounds of an int range stay where a float counts every whole number.
+MAX_INT = 2**53
 
 
 class Role(StrEnum):
@@ -111,6 +115,8 @@ class Constant:
     def __post_init__(self) -> None:
         if not is_value(self.value):
             raise InputError(f"{self.value!r} is not a boolean, a finite number or a string")
+        if not isinstance(self.because, str):
+            raise InputError([Problem(key=("because",), message=f"{self.because!r} is not a sentence")])
 
     def __contains__(self, value: object) -> bool:
         return same_value(value, self.value)
@@ -180,7 +186,8 @@ def excludes(a: Branch, b: Branch) -> bool:
 
 def is_number(value: object) -> bool:
     """A finite int or float, booleans excluded."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # A comparison, because math.isfinite raises on whole numbers that no float can hold.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def is_value(value: object) -> bool:
@@ -206,6 +213,10 @@ def _bound_faults(domain: Range) -> list[tuple[str, str]]:
     low, high = domain.low, domain.high
     if domain.type == "int" and not (float(low).is_integer() and float(high).is_integer()):
         return [("type", f"an int range needs whole bounds, not {low} and {high}")]
+    if domain.type == "int" and max(abs(low), abs(high)) > MAX_INT:
+        return [("type", f"the bounds of an int range stay within 2**53 on both sides of 0, unlike {low} and {high}")]
+    if low < high and not is_number(float(high) - float(low)):
+        return [("high", f"from {low} to {high} is wider than any number; give a range that training could use")]
     if low >= high:
         return [("low", f"low = {low} has to be below high = {high}; to keep one value, make it fixed")]
     if domain.scale == "log" and low <= 0:
@@ -226,6 +237,9 @@ def _choice_fault(values: tuple[object, ...]) -> str:
     for position, value in enumerate(values):
         if any(same_value(value, earlier) for earlier in values[:position]):
             return f"the value {value!r} stands twice in the choice"
+        for earlier in values[:position]:
+            if spelled(earlier) == spelled(value):  # type: ignore[arg-type]
+                return f"{earlier!r} and {value!r} are spelled alike, so 'when' tables and studies cannot tell them apart"
     return ""
 
 

@@ -7,7 +7,7 @@ import inspect
 import json
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,8 @@ class Round:
     ``scientific``, ``nuisance`` and ``fixed`` take what a design file holds (a mapping with lists,
     ranges and ``when`` tables, or ``Range`` and ``Choice``) or a sequence of ``Hyperparameter``, and
     become tuples of ``Hyperparameter``. Exactly one of ``pipeline`` (``"train.py:train"`` or a
-    module-level function) and ``command`` says how to train.
+    module-level function) and ``command`` says how to train. ``name`` is where the round is filed and
+    no part of the comparison of two designs.
     """
 
     goal: str
@@ -63,7 +64,7 @@ class Round:
     search: Search
     run: RunOptions
     purpose: Purpose
-    name: str
+    name: str = field(compare=False)
 
     def __init__(
         self,
@@ -93,10 +94,10 @@ class Round:
             "max_train_steps": _read_steps(problems, max_train_steps),
             "objective": _read_objective(problems, objective),
             **{role.value: space for role, space in roles.items()},
-            "search": table_of(Search, search or {}, problems.below("search")),
-            "run": table_of(RunOptions, run or {}, problems.below("run")),
+            "search": table_of(Search, {} if search is None else search, problems.below("search")),
+            "run": table_of(RunOptions, {} if run is None else run, problems.below("run")),
             "purpose": _read_word(problems, "purpose", purpose, Purpose),
-            "name": name,
+            "name": _read_name(problems, name),
         }
         _check_way_to_train(problems, values["pipeline"], values["command"])
         if not len(problems):
@@ -177,6 +178,13 @@ def placeholders(command: Sequence[str]) -> list[str]:
 def _check_text(problems: Problems, key: str, text: object) -> None:
     if not isinstance(text, str) or not text.strip():
         problems.add("missing: say in a sentence what this round is to find out", key)
+
+
+def _read_name(problems: Problems, name: object) -> str:
+    if isinstance(name, str):
+        return name
+    problems.add(f"{name!r} is not a name in quotes", "name")
+    return ""
 
 
 def _read_word(problems: Problems, key: str, word: object, kind: type[StrEnum]) -> StrEnum | None:
@@ -291,11 +299,11 @@ def _check_configurations(problems: Problems, search: Search, roles: Mapping[Rol
 
 def active_fixed(fixed: Space, config: Mapping[str, Any]) -> Config:
     """The fixed values that exist in ``config``, parents before children."""
-    values = Config(dict(config))
+    values = dict(config)
+    found: dict[str, Any] = {}
     pending = list(fixed)
-    while True:
-        ready = [item for item in pending if item.is_active(values)]
-        if not ready:
-            return Config({item.name: values[item.name] for item in fixed if item.name in values})
+    while ready := [item for item in pending if item.is_active(values)]:
         pending = [item for item in pending if item not in ready]
-        values = values.merged({item.name: item.domain.value for item in ready})  # type: ignore[union-attr]
+        found.update((item.name, item.domain.value) for item in ready)  # type: ignore[union-attr]
+        values.update(found)
+    return Config(found)

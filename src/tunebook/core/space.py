@@ -32,11 +32,14 @@ RESERVED = {
     ),
 }
 
+#: More than any round needs, and few enough that a hostile file is refused at once.
+MAX_HYPERPARAMETERS = 1000
+
 RawBranch = tuple[tuple[str, str], ...]
 Space = tuple[Hyperparameter, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Raw:
     """A hyperparameter whose conditions still are the words of the file."""
 
@@ -99,12 +102,15 @@ class SpaceReader:
 
     def finish(self) -> dict[Role, Space]:
         """Resolve the conditions and check that every configuration has each name at most once."""
+        if len(self._raw) > MAX_HYPERPARAMETERS:
+            self.problems.add(f"{len(self._raw)} hyperparameters are more than {MAX_HYPERPARAMETERS}")
+            return dict.fromkeys(Role, ())
         for raw in self._raw:
             self._branch_of(raw)
         ready = [raw for raw in self._raw if raw.branch is not None]
         self._check_names(ready)
         return {
-            role: tuple(Hyperparameter(r.name, r.domain, r.branch or ()) for r in ready if r.role is role)
+            role: in_file_order([Hyperparameter(r.name, r.domain, r.branch or ()) for r in ready if r.role is role])
             for role in Role
         }
 
@@ -170,6 +176,20 @@ def read_domain(role: Role, literal: object) -> Domain:
     _fits_role(role, domain, problems)
     problems.raise_if_any()
     return domain
+
+
+def in_file_order(items: Sequence[Hyperparameter], depth: int = 0) -> Space:
+    """What always exists first, then branch by branch, as a design file has to list them."""
+    ordered = [item for item in items if len(item.branch) == depth]
+    groups: dict[str, dict[str, list[Hyperparameter]]] = {}
+    for item in items:
+        if len(item.branch) > depth:
+            condition = item.branch[depth]
+            groups.setdefault(condition.parent, {}).setdefault(spelled(condition.value), []).append(item)
+    for values in groups.values():
+        for below in values.values():
+            ordered.extend(in_file_order(below, depth + 1))
+    return tuple(ordered)
 
 
 def space_mapping(space: Space) -> dict[str, Any]:
@@ -252,7 +272,8 @@ def _subtables(table: object, problems: Problems, of: str) -> list[tuple[str, Ma
 def _value_spelled(domain: Domain, word: str) -> Value | None:
     """The value of ``domain`` that a table key means; TOML keys are always text."""
     if isinstance(domain, Range):
-        return int(word) if word.lstrip("-").isdigit() and domain.type == "int" and int(word) in domain else None
+        number = _as_float(word) if domain.type == "int" else None
+        return int(number) if number is not None and number in domain else None
     values = domain.values if isinstance(domain, Choice) else (domain.value,)
     for value in values:
         if spelled(value) == word or (isinstance(value, float) and _as_float(word) == value):

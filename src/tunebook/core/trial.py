@@ -54,12 +54,16 @@ class TrialSpec:
     purpose: TrialPurpose = TrialPurpose.SEARCH
     index: int | None = None
     point: tuple[float, ...] | None = None
-    id: str = field(init=False)
+    _id: str = field(init=False, repr=False, compare=False, default="")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "id", self._hash())
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits, computed when first asked for."""
+        if not self._id:
+            object.__setattr__(self, "_id", self._hash())
+        return self._id
 
     def _hash(self) -> str:
         way = json.dumps(self.way_to_train)
-        content = f"{self.config.to_json()}|{self.seed}|{self.max_train_steps}|{way}"
+        content = f"{self.config.canonical()}|{self.seed}|{self.max_train_steps}|{way}"
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()

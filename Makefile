@@ -1,0 +1,51 @@
+# Two commands set everything up on a machine with Python 3.11+, make and git: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format bench bench-truth docs clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready ## the virtual environment, once and whenever the dependencies change
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup ## tune a real network on real images, from design to findings, on screen
+	@rm -rf $(DEMO) && cp -r examples/digits $(DEMO)
+	$(BIN)/tunebook check $(DEMO)/rounds/01-dropout.toml --project $(DEMO)
+	$(BIN)/tunebook run $(DEMO)/rounds/01-dropout.toml --project $(DEMO) --workers $(WORKERS)
+	$(BIN)/tunebook sheet --project $(DEMO)
+
+test: setup ## the default tests, under 8 minutes on two cores
+	$(BIN)/pytest -n $(WORKERS)
+
+test-slow: setup ## processes, real PostgreSQL, long training
+	$(BIN)/pytest -m slow
+
+lint: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## write the style
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: setup ## speed and size, each with a peer beside it in the same run
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	$(BIN)/python benchmarks/run.py
+
+bench-truth: setup ## how often the conclusions are right
+	$(BIN)/python benchmarks/truth.py
+
+clean: ## everything that was made
+	rm -rf $(VENV) $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,63 @@
+"""``run`` and ``status``: while trials train."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tunebook.cli.options import DesignArgument, JsonOption, ProjectOption, StoreOption
+from tunebook.cli.output import Output, reported
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(run)
+    app.command()(status)
+
+
+def run(
+    design: DesignArgument,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Trials at a time; never changes which run.")] = 1,
+    executor: Annotated[
+        str, typer.Option("--executor", help="local: a process per trial; inline: in this one.")
+    ] = "local",
+    project: ProjectOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run or resume a round, with live progress. Ctrl-C stops; the same command goes on."""
+    output = Output(as_json=as_json)
+    with reported(output):
+        from tunebook.cli.progress import following
+        from tunebook.project import Project
+        from tunebook.show import terminal
+
+        with Project.for_design(design, folder=project, store=store) as opened:
+            wanted = opened.design(design)
+            with following(output, wanted) as on_event:
+                opened.run(wanted, workers=workers, executor=executor, on_event=on_event)
+            [reached] = opened.status(wanted.name)
+            evidence = opened.evidence(wanted.name)
+            output.show(
+                reached.to_mapping() | {"store": opened.store_url},
+                lambda: terminal.best_trials(evidence),
+                lambda: f"Everything is kept in {opened.store_url}",
+            )
+
+
+def status(
+    round_name: Annotated[str | None, typer.Argument(metavar="[ROUND]", help="A round's name or number.")] = None,
+    project: ProjectOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What is running, done, infeasible and failed; time left."""
+    output = Output(as_json=as_json)
+    with reported(output):
+        from tunebook.project import Project
+        from tunebook.show import terminal
+
+        with Project.open(project, store=store) as opened:
+            rounds = opened.status(round_name)
+            output.show({"rounds": [entry.to_mapping() for entry in rounds]}, lambda: terminal.statuses(rounds))

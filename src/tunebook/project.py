@@ -1,0 +1,276 @@
+"""Project: a folder, its designs and its store; one method per use case.
+
+The only object with state. Its methods connect the rooms that do not know each other: the plan, the
+store, the running of trials, the checks, the pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from tunebook.core.launch import Launch
+from tunebook.core.outcome import Status
+from tunebook.core.problems import Problems, did_you_mean
+from tunebook.core.round import Round
+from tunebook.core.trial import TrialSpec
+from tunebook.errors import InputError
+from tunebook.evidence import Evidence
+
+if TYPE_CHECKING:
+    from tunebook.plan.summary import PlanSummary
+    from tunebook.run.run import RunReport
+    from tunebook.store.store import Store
+
+PROJECT_FILE = "tunebook.toml"
+ROUNDS = "rounds"
+STORE_FILE = "tunebook.db"
+STORE_VARIABLE = "TUNEBOOK_STORE"
+SETTINGS = ("name", "store")
+TEMPLATE = "template"
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundStatus:
+    """How far a round is; ``seconds_left`` is None while nothing can be said about it."""
+
+    round: str
+    counts: dict[Status, int]
+    origin: str
+    seconds_left: float | None = None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """One entry of ``status --json``."""
+        return {
+            "round": self.round,
+            "origin": self.origin,
+            "trials": {str(status): self.counts.get(status, 0) for status in Status},
+            "seconds_left": self.seconds_left,
+        }
+
+
+def utc_now() -> datetime:
+    """The present as an aware time; the one clock of the package."""
+    return datetime.now(UTC)
+
+
+class Project:
+    """A project folder and its store. Open with ``Project.open``; close it, or use it in a ``with``."""
+
+    def __init__(self, root: Path, store_url: str, *, clock: Clock = utc_now) -> None:
+        self.root = root.resolve()
+        self.store_url = store_url
+        self._clock = clock
+
+    # -- opening -----------------------------------------------------------------------------
+
+    @classmethod
+    def init(cls, folder: str | Path = ".", *, store: str | None = None) -> Project:
+        """Start a project in ``folder`` with a small working example; nothing is overwritten."""
+        root = Path(folder)
+        if (root / PROJECT_FILE).exists():
+            raise InputError(f"{root / PROJECT_FILE} is there already: this folder is a project")
+        files = [target for _, target in _template(root)]
+        taken = [str(target) for target in files if target.exists()]
+        if taken:
+            raise InputError(f"{', '.join(taken)} would be overwritten; choose an empty folder")
+        for source, target in _template(root):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with resources.as_file(source) as path:
+                shutil.copyfile(path, target)
+        return cls.open(root, store=store)
+
+    @classmethod
+    def open(cls, folder: str | Path | None = None, *, store: str | None = None) -> Project:
+        """The project in ``folder``, or the nearest one at or above the current folder.
+
+        The store is ``store``, else ``TUNEBOOK_STORE``, else what tunebook.toml says, else a file
+        beside it.
+        """
+        root = Path(folder) if folder is not None else _nearest(Path.cwd())
+        if root is None and (store or os.environ.get(STORE_VARIABLE)):
+            root = Path.cwd()
+        if root is None:
+            raise InputError(
+                f"no {PROJECT_FILE} in {Path.cwd()} or above: run `tunebook init`, or name a folder with --project"
+            )
+        if not root.is_dir():
+            raise InputError(f"--project {root}: there is no such folder")
+        settings = _settings(root / PROJECT_FILE)
+        url = store or os.environ.get(STORE_VARIABLE) or settings.get("store")
+        return cls(root, url or f"sqlite:///{(root / STORE_FILE).resolve()}")
+
+    @classmethod
+    def for_design(cls, design: str | Path, *, folder: str | Path | None = None, store: str | None = None) -> Project:
+        """The project a design belongs to: the given folder, else the nearest above the current folder,
+        else the nearest above the design file.
+        """
+        if folder is None and _nearest(Path.cwd()) is None:
+            folder = _nearest(Path(design).resolve().parent)
+        return cls.open(folder, store=store)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened (and made or migrated) on first use."""
+        from tunebook.store.store import Store
+
+        return Store.open(self.store_url)
+
+    def close(self) -> None:
+        """Close the store if it was opened."""
+        opened = self.__dict__.pop("store", None)
+        if opened is not None:
+            opened.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def template_files(self) -> list[Path]:
+        """The files of the example that ``init`` writes."""
+        return [target for _, target in _template(self.root)]
+
+    # -- designing ---------------------------------------------------------------------------
+
+    def design(self, design: str | Path | Round) -> Round:
+        """A design: itself, the file at a path, or the file of that name in the project's rounds folder."""
+        if isinstance(design, Round):
+            return design
+        candidates = [Path(design), self.root / design, self.root / ROUNDS / f"{design}.toml"]
+        for path in candidates:
+            if path.is_file():
+                return Round.load(path)
+        known = sorted(path.stem for path in (self.root / ROUNDS).glob("*.toml"))
+        raise InputError(f"there is no design {str(design)!r}{did_you_mean(str(design), known)}; {_listed(known)}")
+
+    def check(self, design: str | Path | Round, *, workers: int = 1) -> PlanSummary:
+        """The plan of a design and what the linter thinks of it; runs nothing (R3, R6, S6)."""
+        from tunebook.plan.summary import summarise
+
+        checked = self.design(design)
+        return summarise(checked, seconds_per_step=self.seconds_per_step(checked), workers=workers)
+
+    def suggest(self, design: str | Path | Round, *, trials: int | None = None) -> tuple[str, tuple[TrialSpec, ...]]:
+        """The round's name and every trial it would have, those already run included; runs nothing."""
+        from tunebook.plan.trials import plan_trials
+
+        wanted = self.design(design)
+        if trials is not None:
+            wanted = replace(wanted, search=replace(wanted.search, trials=trials))
+        return wanted.name, plan_trials(wanted, self._existing(wanted.name))
+
+    # -- running -----------------------------------------------------------------------------
+
+    def run(
+        self,
+        design: str | Path | Round,
+        *,
+        workers: int = 1,
+        executor: str = "local",
+        on_event: Callable[[Any], None] | None = None,
+        function: Callable[[Any], None] | None = None,
+    ) -> RunReport:
+        """Run a round, or go on with it. ``function`` replaces the pipeline where it cannot be imported."""
+        from tunebook.run.run import run_round
+
+        wanted = self.design(design)
+        if not wanted.name:
+            raise InputError("this round has no name; give it one, as in Round(name='01-baseline', ...)")
+        return run_round(
+            self.store,
+            wanted.name,
+            wanted,
+            project=self.root,
+            workers=workers,
+            executor=executor,
+            on_event=on_event,
+            function=function,
+            clock=self._clock,
+        )
+
+    def status(self, round_name: str | None = None) -> tuple[RoundStatus, ...]:
+        """How far every round is, or one of them."""
+        wanted = self.store.resolve(round_name) if round_name else None
+        return tuple(self._status(row.name, row.origin) for row in self.store.rounds() if wanted in (None, row.name))
+
+    def evidence(self, round_name: str) -> Evidence:
+        """A snapshot of a round: its design, its trials and their curves as arrays."""
+        return self.store.snapshot(self.store.resolve(round_name))
+
+    def seconds_per_step(self, design: Round) -> float | None:
+        """Median seconds a training step took in trials of the same way to train; None before the first."""
+        seen = [
+            row.seconds / row.spec.max_train_steps
+            for other in self.store.rounds()
+            for row in self.store.trials(other.name)
+            if row.status is Status.COMPLETE and row.seconds and row.spec.way_to_train == design.way_to_train
+        ]
+        return sorted(seen)[len(seen) // 2] if seen else design.run.seconds_per_step
+
+    # -- remembering -------------------------------------------------------------------------
+
+    def launches(self) -> list[Launch]:
+        """The ledger, oldest first."""
+        return self.store.launches()
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _existing(self, round_name: str) -> tuple[TrialSpec, ...]:
+        known = {row.name for row in self.store.rounds()}
+        return self.store.specs(round_name) if round_name in known else ()
+
+    def _status(self, name: str, origin: str) -> RoundStatus:
+        return RoundStatus(round=name, counts=self.store.counts(name), origin=origin)
+
+
+def _nearest(folder: Path) -> Path | None:
+    return next((place for place in (folder, *folder.parents) if (place / PROJECT_FILE).is_file()), None)
+
+
+def _settings(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from None
+    problems = Problems((str(path),))
+    problems.unknown_keys(table, SETTINGS)
+    for key, value in table.items():
+        if not isinstance(value, str):
+            problems.add(f"{value!r} is not a string", key)
+    problems.raise_if_any()
+    return table
+
+
+def _template(root: Path) -> Iterator[tuple[Any, Path]]:
+    """Every file of the example, with where it goes."""
+
+    def walk(folder: Any, target: Path) -> Iterator[tuple[Any, Path]]:
+        for item in sorted(folder.iterdir(), key=lambda item: item.name):
+            if item.is_dir():
+                if not item.name.startswith("_"):
+                    yield from walk(item, target / item.name)
+            elif item.name.endswith((".toml", ".py")):
+                yield item, target / item.name
+
+    yield from walk(resources.files("tunebook") / TEMPLATE, root)
+
+
+def _listed(names: list[str]) -> str:
+    return f"there are {', '.join(names)}" if names else f"the folder {ROUNDS} holds none"
