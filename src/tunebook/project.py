@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tunebook.core.launch import Launch
+from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
 from tunebook.core.problems import Problems, did_you_mean
 from tunebook.core.round import Round
@@ -27,8 +28,12 @@ from tunebook.errors import InputError
 from tunebook.evidence import Evidence
 
 if TYPE_CHECKING:
+    from tunebook.bridges.imported import Imported
+    from tunebook.learn.analyse import Analysis
+    from tunebook.learn.curves import CurveReport
     from tunebook.plan.summary import PlanSummary
     from tunebook.run.run import RunReport
+    from tunebook.show.sheet import SheetRow
     from tunebook.store.store import Store
 
 PROJECT_FILE = "tunebook.toml"
@@ -113,12 +118,21 @@ class Project:
 
     @classmethod
     def for_design(cls, design: str | Path, *, folder: str | Path | None = None, store: str | None = None) -> Project:
-        """The project a design belongs to: the given folder, else the nearest above the current folder,
-        else the nearest above the design file.
+        """The project a design belongs to.
+
+        The given folder, else the nearest project above the current folder, else the nearest above
+        the design file, else the folder that the file lies in.
         """
-        if folder is None and _nearest(Path.cwd()) is None:
-            folder = _nearest(Path(design).resolve().parent)
+        beside = Path(design).resolve().parent
+        if folder is None and _nearest(Path.cwd()) is None and Path(design).is_file():
+            folder = _nearest(beside) or beside
         return cls.open(folder, store=store)
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is anything to read; asking creates nothing."""
+        scheme, _, path = self.store_url.partition(":///")
+        return scheme != "sqlite" or Path(path).exists()
 
     @cached_property
     def store(self) -> Store:
@@ -188,9 +202,7 @@ class Project:
         """Run a round, or go on with it. ``function`` replaces the pipeline where it cannot be imported."""
         from tunebook.run.run import run_round
 
-        wanted = self.design(design)
-        if not wanted.name:
-            raise InputError("this round has no name; give it one, as in Round(name='01-baseline', ...)")
+        wanted = self.plan(design)
         return run_round(
             self.store,
             wanted.name,
@@ -200,11 +212,24 @@ class Project:
             executor=executor,
             on_event=on_event,
             function=function,
-            clock=self._clock,
         )
+
+    def plan(self, design: str | Path | Round) -> Round:
+        """Store a design as the one in force and its trials as the plan; runs nothing, changes no result."""
+        from tunebook.plan.trials import plan_trials
+
+        wanted = self.design(design)
+        if not wanted.name:
+            raise InputError("this round has no name; give it one, as in Round(name='01-baseline', ...)")
+        specs = plan_trials(wanted, self._existing(wanted.name))
+        self.store.save_round(wanted.name, wanted, now=self._clock())
+        self.store.sync_trials(wanted.name, specs, now=self._clock())
+        return wanted
 
     def status(self, round_name: str | None = None) -> tuple[RoundStatus, ...]:
         """How far every round is, or one of them."""
+        if round_name is None and not self.has_store:
+            return ()
         wanted = self.store.resolve(round_name) if round_name else None
         return tuple(self._status(row.name, row.origin) for row in self.store.rounds() if wanted in (None, row.name))
 
@@ -214,6 +239,8 @@ class Project:
 
     def seconds_per_step(self, design: Round) -> float | None:
         """Median seconds a training step took in trials of the same way to train; None before the first."""
+        if not self.has_store:
+            return design.run.seconds_per_step
         seen = [
             row.seconds / row.spec.max_train_steps
             for other in self.store.rounds()
@@ -221,6 +248,60 @@ class Project:
             if row.status is Status.COMPLETE and row.seconds and row.spec.way_to_train == design.way_to_train
         ]
         return sorted(seen)[len(seen) // 2] if seen else design.run.seconds_per_step
+
+    # -- learning ----------------------------------------------------------------------------
+
+    def learn(self, round_name: str, *, objective: str | Objective | None = None) -> Analysis:
+        """Every check over one round; ``objective`` changes what counts, without running anything (L1)."""
+        from tunebook.learn.analyse import analyse
+
+        evidence = self.evidence(round_name)
+        return analyse(evidence, revised(evidence.round.objective, objective))
+
+    def curves(self, round_name: str, *, objective: str | Objective | None = None) -> CurveReport:
+        """The diagnosis of every trial's curves (L6)."""
+        from tunebook.learn.curves import diagnose_round
+
+        evidence = self.evidence(round_name)
+        return diagnose_round(evidence, revised(evidence.round.objective, objective))
+
+    def report(self, analysis: Analysis, path: str | Path) -> Path:
+        """Write the self-contained HTML report of an analysis."""
+        from tunebook.show.report import render
+
+        target = Path(path)
+        evidence = analysis.view.evidence
+        commands = [f"tunebook learn {evidence.name} --html {target.name}"]
+        text = render(evidence, analysis.findings, objective=analysis.view.objective, reproduce=commands)
+        write_file(target, text.encode())
+        return target
+
+    # -- exchanging --------------------------------------------------------------------------
+
+    def import_runs(self, kind: str, path: str | Path) -> Imported:
+        """Bring in runs made elsewhere; importing the same again changes nothing (B1)."""
+        from tunebook.bridges.table import reader
+
+        imported = reader(kind)(Path(path))
+        for found in imported.rounds:
+            self.store.import_round(found.name, found.design, found.trials, now=self._clock(), origin=kind)
+        return imported
+
+    def export(self, round_name: str, target: str | Path) -> list[Path]:
+        """Write a round's trials and curves to a file (.csv, .json, .parquet) or into a folder."""
+        from tunebook.bridges.table import writer
+
+        return writer(Path(target))(Path(target), self.evidence(round_name))
+
+    def sheet(self) -> list[SheetRow]:
+        """The tracking sheet: one row a study of every round (E7)."""
+        from tunebook.show.sheet import rows_of
+
+        return [
+            row
+            for listed in self.store.rounds()
+            for row in rows_of(self.evidence(listed.name), design_file=self._design_file(listed.name))
+        ]
 
     # -- remembering -------------------------------------------------------------------------
 
@@ -231,11 +312,30 @@ class Project:
     # -- inside ------------------------------------------------------------------------------
 
     def _existing(self, round_name: str) -> tuple[TrialSpec, ...]:
-        known = {row.name for row in self.store.rounds()}
-        return self.store.specs(round_name) if round_name in known else ()
+        known = {row.name for row in self.store.rounds()} if self.has_store else set()
+        return self.store.specs(round_name, retired=True) if round_name in known else ()
+
+    def _design_file(self, round_name: str) -> str | None:
+        path = Path(ROUNDS) / f"{round_name}.toml"
+        return str(path) if (self.root / path).is_file() else None
 
     def _status(self, name: str, origin: str) -> RoundStatus:
         return RoundStatus(round=name, counts=self.store.counts(name), origin=origin)
+
+
+def revised(own: Objective, other: str | Objective | None) -> Objective:
+    """The objective to judge by: another one, the round's own with some words changed, or its own."""
+    if isinstance(other, Objective):
+        return other
+    return own.revised(other) if other else own
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file the user asked for; ``InputError`` when it cannot be."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _nearest(folder: Path) -> Path | None:

@@ -32,13 +32,17 @@ def design(n_trials: int, **changes: Any) -> Round:
             "label_smoothing": {"low": 0.0, "high": 0.3},
             "when": {"use_dropout": {"true": {"dropout_rate": {"low": 0.05, "high": 0.7}}}},
         },
-        "search": {"algorithm": "halton", "trials": n_trials // 2, "studies": "separate"},
+        "search": {"algorithm": "halton", "trials": max(n_trials // 2, 1), "studies": "separate"},
     }
     return Round(**(table | changes))
 
 
 def make_evidence(
-    n_trials: int = 24, n_points: int = 50, seed: int = 0, names: str = "trial-{:05d}", metrics: tuple[str, ...] = METRICS
+    n_trials: int = 24,
+    n_points: int = 50,
+    seed: int = 0,
+    names: str = "trial-{:05d}",
+    metrics: tuple[str, ...] = METRICS,
 ) -> Evidence:
     """Two studies; the error has a valley in the learning rate and trials above a threshold diverge."""
     random = np.random.default_rng(seed)

@@ -69,7 +69,7 @@ def suggest(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.project import Project
-        from tunebook.show import terminal
+        from tunebook.show import tables
 
         opened = Project.for_design(design, folder=project, store=store)
         name, specs = opened.suggest(design, trials=count)
@@ -81,5 +81,5 @@ def suggest(
                     for spec in specs
                 ],
             },
-            lambda: terminal.configurations(specs),
+            lambda: tables.configurations(specs),
         )

@@ -31,7 +31,7 @@ def run(
     with reported(output):
         from tunebook.cli.progress import following
         from tunebook.project import Project
-        from tunebook.show import terminal
+        from tunebook.show import tables
 
         with Project.for_design(design, folder=project, store=store) as opened:
             wanted = opened.design(design)
@@ -41,7 +41,7 @@ def run(
             evidence = opened.evidence(wanted.name)
             output.show(
                 reached.to_mapping() | {"store": opened.store_url},
-                lambda: terminal.best_trials(evidence),
+                lambda: tables.best_trials(evidence),
                 lambda: f"Everything is kept in {opened.store_url}",
             )
 
@@ -56,8 +56,11 @@ def status(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.project import Project
-        from tunebook.show import terminal
+        from tunebook.show import tables
 
         with Project.open(project, store=store) as opened:
             rounds = opened.status(round_name)
-            output.show({"rounds": [entry.to_mapping() for entry in rounds]}, lambda: terminal.statuses(rounds))
+            output.show(
+                {"rounds": [entry.to_mapping() for entry in rounds]},
+                lambda: tables.statuses((entry.round, entry.counts, entry.seconds_left) for entry in rounds),
+            )

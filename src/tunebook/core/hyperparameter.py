@@ -23,6 +23,9 @@ NUMBER_TYPES: tuple[str, ...] = get_args(NumberType)
 #: enough that the last bit of ``exp`` on another processor never changes a configuration (R7).
 SIGNIFICANT_DIGITS = 6
 
+#: The least relative change of 1 - value over a reverse_log range that floats can still divide finely.
+LEAST_REVERSE_WIDTH = 1e-9
+
 #: Bounds of an int range stay where a float counts every whole number.
 MAX_INT = 2**53
 
@@ -211,11 +214,9 @@ def _range_faults(domain: Range) -> list[tuple[str, str]]:
 
 def _bound_faults(domain: Range) -> list[tuple[str, str]]:
     low, high = domain.low, domain.high
-    if domain.type == "int" and not (float(low).is_integer() and float(high).is_integer()):
-        return [("type", f"an int range needs whole bounds, not {low} and {high}")]
-    if domain.type == "int" and max(abs(low), abs(high)) > MAX_INT:
-        return [("type", f"the bounds of an int range stay within 2**53 on both sides of 0, unlike {low} and {high}")]
-    if low < high and not is_number(float(high) - float(low)):
+    if domain.type == "int" and (fault := _int_fault(low, high)):
+        return [("type", fault)]
+    if low < high and not is_number(_width(domain)):
         return [("high", f"from {low} to {high} is wider than any number; give a range that training could use")]
     if low >= high:
         return [("low", f"low = {low} has to be below high = {high}; to keep one value, make it fixed")]
@@ -223,9 +224,31 @@ def _bound_faults(domain: Range) -> list[tuple[str, str]]:
         return [("low", f"low = {low} has to be above 0 on a log scale; use scale = 'linear' or a small positive low")]
     if domain.scale == "reverse_log" and high >= 1:
         return [("high", f"high = {high} has to be below 1 on a reverse_log scale, which is log in 1 - value")]
-    if domain.scale == "reverse_log" and domain.type == "int":
+    return _reverse_faults(domain) if domain.scale == "reverse_log" else []
+
+
+def _width(domain: Range) -> float:
+    """The difference of the bounds, or their ratio where that is what is divided evenly."""
+    low, high = float(domain.low), float(domain.high)
+    if domain.scale == "log" and low > 0:
+        return high / low
+    return (1 - low) / (1 - high) if domain.scale == "reverse_log" and high < 1 else high - low
+
+
+def _reverse_faults(domain: Range) -> list[tuple[str, str]]:
+    if domain.type == "int":
         return [("type", "a reverse_log range holds fractions below 1 and cannot be of type int")]
+    if 1 - domain.low <= (1 - domain.high) * (1 + LEAST_REVERSE_WIDTH):
+        return [("high", f"from {domain.low} to {domain.high}, 1 - value hardly changes; use scale = 'linear'")]
     return []
+
+
+def _int_fault(low: float, high: float) -> str:
+    if not (float(low).is_integer() and float(high).is_integer()):
+        return f"an int range needs whole bounds, not {low} and {high}"
+    if max(abs(low), abs(high)) > MAX_INT:
+        return f"the bounds of an int range stay within 2**53 on both sides of 0, unlike {low} and {high}"
+    return ""
 
 
 def _choice_fault(values: tuple[object, ...]) -> str:
@@ -239,7 +262,9 @@ def _choice_fault(values: tuple[object, ...]) -> str:
             return f"the value {value!r} stands twice in the choice"
         for earlier in values[:position]:
             if spelled(earlier) == spelled(value):  # type: ignore[arg-type]
-                return f"{earlier!r} and {value!r} are spelled alike, so 'when' tables and studies cannot tell them apart"
+                return (
+                    f"{earlier!r} and {value!r} are spelled alike, so 'when' tables and studies cannot tell them apart"
+                )
     return ""
 
 

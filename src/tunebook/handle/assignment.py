@@ -24,7 +24,7 @@ SPOOL_FOLDER = "spool"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """One attempt at one trial.
+    """One attempt at one trial; ``key`` names the attempt in the store.
 
     ``directory`` is the folder of this attempt and ``checkpoints`` the one that all attempts at the
     trial share. ``start_step`` is the first step to train: 0, or one after ``resume_from``.
@@ -33,6 +33,7 @@ class Assignment:
     trial: str
     round: str
     attempt: int
+    key: int
     config: Config
     seed: int
     max_train_steps: int

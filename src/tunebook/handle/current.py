@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tunebook.errors import InputError
 from tunebook.handle.assignment import TRIAL_VARIABLE, Assignment
+from tunebook.handle.ending import report_uncaught
 from tunebook.handle.trial import Trial
 
 _running: list[Trial] = []
@@ -26,7 +27,9 @@ def current_trial() -> Trial:
             f"in the design and 'tunebook run DESIGN', or let {TRIAL_VARIABLE} name a trial's JSON file"
         )
     if file not in _opened:
-        _opened[file] = Trial(_read(file))
+        assignment = _read(file)
+        report_uncaught(assignment.directory)
+        _opened[file] = Trial(assignment)
     return _opened[file]
 
 

@@ -110,6 +110,8 @@ class Trial(Mapping[str, Value]):
         if step < 0:
             raise ValueError(f"step {step} is negative; steps count from 0")
         names = tuple(metrics)
+        if not names:
+            return
         with self._lock:
             write = self._writers.get(names)
             if write is None:

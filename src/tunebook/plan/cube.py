@@ -47,7 +47,10 @@ def to_unit(domain: Domain, values: Sequence[Value | None]) -> FloatArray:
     options = domain.values if isinstance(domain, Choice) else (domain.value,)
     choice = Choice(*options)
     return np.array(
-        [(choice.index(value) + 0.5) / len(options) if value is not None and value in choice else np.nan for value in values],
+        [
+            (choice.index(value) + 0.5) / len(options) if value is not None and value in choice else np.nan
+            for value in values
+        ],
         dtype=np.float64,
     )
 
@@ -109,11 +112,9 @@ def _log_width(domain: Range) -> float:
 
 def _log_ratio(x: FloatArray, base: float) -> FloatArray:
     """log(x / base) to full precision, for near and far ratios alike."""
-    with np.errstate(over="ignore"):
-        ratio = x / base
-    far = np.log(x) - math.log(base)
-    near = np.log1p(np.clip((x - base) / base, -0.5, NARROW_RATIO)) if base >= 1e-300 else far
-    return np.where((ratio > 0.5) & (ratio < NARROW_RATIO), near, far)
+    ratio = x / base
+    near = np.log1p(np.maximum((x - base) / base, -0.5))
+    return np.where((ratio > 0.5) & (ratio < NARROW_RATIO), near, np.log(x) - math.log(base))
 
 
 def _digits(domain: Range) -> int:

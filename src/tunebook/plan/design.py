@@ -167,7 +167,8 @@ def _literal(value: Any) -> Item:
         rows = tomlkit.array().multiline(True)
         rows.extend([_inline(item) for item in value])
         return rows
-    return tomlkit.item(value)
+    item: Item = tomlkit.item(value)
+    return item
 
 
 def _inline(values: Mapping[str, Any]) -> InlineTable:

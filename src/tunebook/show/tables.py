@@ -76,8 +76,8 @@ def statuses(rounds: Iterable[tuple[str, Mapping[Status, int], float | None]]) -
 def best_trials(evidence: Evidence) -> Group:
     """The best trials of every study, by the round's objective, and what did not end well."""
     objective = evidence.round.objective
-    varied = [item.name for item in evidence.round.searched]
-    names = list(dict.fromkeys(varied))
+    settled = {name for study in evidence.studies for name in study.setting}  # the study's name has them
+    names = [name for name in dict.fromkeys(item.name for item in evidence.round.searched) if name not in settled]
     made = table(
         f"Best trials by {objective.metric} ({objective.direction}, {objective.reduction})",
         ["study", "", objective.metric, "at step", *names, "trial"],

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 
 from tunebook.errors import LeaseLost, StoreError
 from tunebook.store.packing import CurveBlock, Packed, pack, unpack_steps, unpack_values
-from tunebook.store.schema import attempts, chunks, metric_sets, outcomes, resumes
+from tunebook.store.schema import Record, attempts, chunks, metric_sets, outcomes
 
 #: Rows of a full chunk; fuller ones are left alone. 64 KiB a metric: large enough to read fast, small enough to hold.
 ROWS_PER_CHUNK = 8192
@@ -138,9 +138,9 @@ def compact_stream(connection: Connection, attempt_key: int, set_id: int) -> Non
         add(connection, attempt_key, set_id, _joined(names, run), run[0]["first_row"], run[-1]["serial"])
 
 
-def _runs(small: Sequence[RowMapping]) -> list[list[RowMapping]]:
+def _runs(small: Sequence[Record]) -> list[list[Record]]:
     """Small chunks in groups of direct neighbours: full chunks may lie between them."""
-    runs: list[list[RowMapping]] = []
+    runs: list[list[Record]] = []
     end = -1
     for row in small:
         if row["first_row"] != end:
@@ -150,7 +150,7 @@ def _runs(small: Sequence[RowMapping]) -> list[list[RowMapping]]:
     return runs
 
 
-def _joined(names: Sequence[str], run: Sequence[RowMapping]) -> CurveBlock:
+def _joined(names: Sequence[str], run: Sequence[Record]) -> CurveBlock:
     steps = [unpack_steps(row["first_step"], row["stride"], row["steps"], row["n_rows"]) for row in run]
     values = unpack_values([row["encoding"] for row in run], [row["data"] for row in run], len(names))
     return CurveBlock(tuple(names), np.concatenate(steps), values)

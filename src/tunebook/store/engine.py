@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, make_url, text
@@ -21,9 +20,8 @@ R = TypeVar("R")
 
 #: Seconds between tries of a transaction that another one got in the way of.
 RETRY_PAUSES = (0.01, 0.05, 0.2, 0.5, 1.0)
-#: Seconds for which a new SQLite file is waited for while another process turns it into a store.
-WAL_SECONDS = 60.0
 
+FILE = "sqlite:///"
 BACK_ENDS: dict[str, tuple[Callable[[URL], Place], Callable[[URL, bool], tuple[Engine, bool]]]] = {
     "sqlite": (sqlite.place_of, sqlite.open_engine),
     "postgresql": (postgres.place_of, postgres.open_engine),
@@ -40,13 +38,20 @@ class Database:
         self.url = _parsed(url)
         self._place_of, self._open_engine = BACK_ENDS[self.url.get_backend_name()]
         self.place = self._place_of(self.url)
-        self._engine, self.is_read_only = self._open_engine(self.url, read_only)
+        with translated(self.place):
+            self._engine, self.is_read_only = self._open_engine(self.url, read_only)
         self._pid = os.getpid()
         try:
             self._prepare()
         except BaseException:
             self.close()
             raise
+
+    @property
+    def address(self) -> str:
+        """The URL with an absolute path, or with its password."""
+        is_file = self.place.folder is not None
+        return FILE + self.place.words if is_file else self.url.render_as_string(hide_password=False)
 
     def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of ``function``, which sees one unchanging state of the store."""
@@ -85,29 +90,12 @@ class Database:
 
     def _prepare(self) -> None:
         """Create the tables or bring them up to date, where there is something to do."""
-        is_file = self.url.get_backend_name() == "sqlite"
-        if is_file and not self.is_read_only and sqlite.is_newborn(Path(self.place.words)):
-            with translated(self.place):
-                self._write_ahead()
         version = self._run(False, version_of)
         if version == HEAD:
             return
         if self.is_read_only:
             _raise_unready(self.place, version)
         self._run(True, upgrade)
-
-    def _write_ahead(self) -> None:
-        """Readers and the writer of a file stop waiting for each other; kept in the file for ever."""
-        deadline = time.monotonic() + WAL_SECONDS
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            while True:
-                try:
-                    connection.execute(text("PRAGMA journal_mode = WAL"))
-                    return
-                except DBAPIError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.02)
 
 
 def _raise_unready(place: Place, version: str | None) -> None:
@@ -116,7 +104,10 @@ def _raise_unready(place: Place, version: str | None) -> None:
 
 
 def _parsed(url: str) -> URL:
+    """The address as its parts; whatever stands behind ``sqlite:///`` is a path, odd characters and all."""
     accepted = "accepted: sqlite:///FILE and postgresql://USER@HOST/DATABASE"
+    if url.startswith(FILE):
+        return URL.create("sqlite", database=url.removeprefix(FILE))
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -26,7 +26,11 @@ SQLITE_FAULTS: tuple[tuple[str, type[StoreError], str], ...] = (
     ("SQLITE_NOTADB", StoreUnavailable, "{place} is not an SQLite database; " + REPAIR),
     ("SQLITE_BUSY", StoreUnavailable, "{place} was locked by another program for more than a minute"),
     ("SQLITE_LOCKED", StoreUnavailable, "{place} was locked by another program for more than a minute"),
-    ("SQLITE_CANTOPEN", StoreUnavailable, "{place} cannot be opened; check that file and folder exist and their rights"),
+    (
+        "SQLITE_CANTOPEN",
+        StoreUnavailable,
+        "{place} cannot be opened; check that file and folder exist and their rights",
+    ),
     ("SQLITE_PERM", StoreUnavailable, "{place} may not be opened; check the rights of file and folder"),
     ("SQLITE_AUTH", StoreUnavailable, "{place} may not be opened; check the rights of file and folder"),
     ("SQLITE_IOERR", StoreUnavailable, "reading or writing {place} failed; check the disk"),
@@ -83,7 +87,7 @@ def fault_of(error: DBAPIError | sqlite3.Error, place: Place) -> StoreError | No
         return _sqlite_fault(original, place)
     state = getattr(original, "sqlstate", None)
     if state is None and isinstance(error, DBAPIError) and _is_connection_trouble(error):
-        state = "08"
+        state = _state_in_words(str(original))
     return _first(POSTGRES_FAULTS, state or "", place, original)
 
 
@@ -105,6 +109,13 @@ def _first(
 
 def _is_connection_trouble(error: DBAPIError) -> bool:
     return error.connection_invalidated or type(error.orig).__name__ in ("OperationalError", "InterfaceError")
+
+
+def _state_in_words(message: str) -> str:
+    """The SQLSTATE of a refused connection, for which psycopg has only the server's sentence."""
+    if "does not exist" in message and "database" in message:
+        return "3D000"
+    return "28000" if "authentication failed" in message else "08000"
 
 
 def _is_full(folder: Path | None) -> bool:

@@ -98,7 +98,10 @@ def unpack_steps(first_step: int, stride: int | None, steps: bytes | None, n_row
 
 def unpack_values(encodings: Sequence[int], datas: Sequence[bytes], n_metrics: int) -> FloatArray:
     """The values (n, k) of several chunks of one set of metrics, one after the other."""
-    parts = [data if encoding == Encoding.FLOAT64 else _widened(encoding, data) for encoding, data in _pairs(encodings, datas)]
+    parts = [
+        data if encoding == Encoding.FLOAT64 else _widened(encoding, data)
+        for encoding, data in _pairs(encodings, datas)
+    ]
     return np.frombuffer(b"".join(parts), dtype="<f8").reshape(-1, n_metrics).astype(np.float64, copy=False)
 
 

@@ -30,9 +30,7 @@ _NEWEST = (
     .order_by(designs.c.version.desc())
     .limit(1)
 )
-_LAST = (
-    select(designs.c.round_id, func.max(designs.c.version).label("version")).group_by(designs.c.round_id).subquery()
-)
+_LAST = select(designs.c.round_id, func.max(designs.c.version).label("version")).group_by(designs.c.round_id).subquery()
 _ROWS = (
     select(rounds.c.number, rounds.c.name, rounds.c.origin, rounds.c.created_at, designs.c.design)
     .join_from(rounds, designs, designs.c.round_id == rounds.c.id)

@@ -7,6 +7,8 @@ resumed. Times are seconds since 1970 UTC, texts that hold structure are JSON, a
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,6 +23,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+
+Record: TypeAlias = Any
+"""A row of a result; its own type has other parameters in SQLAlchemy 2.0 than in 2.1."""
 
 metadata = MetaData()
 

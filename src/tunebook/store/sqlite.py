@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
 from tunebook.errors import InputError, StoreReadOnly, StoreUnavailable
 from tunebook.store.faults import Place
 
 BUSY_SECONDS = 60
+#: Seconds between tries of what SQLite itself does not wait for: two processes creating one file.
+BUSY_PAUSE = 0.02
 MOUNTS = Path("/proc/mounts")
 
 #: File systems whose locks and shared memory are not the ones SQLite relies on (https://sqlite.org/wal.html).
-NETWORK = ("nfs", "cifs", "smb", "afs", "9p", "fuse.sshfs", "lustre", "gpfs", "beegfs", "ceph", "fuse.ceph", "glusterfs")
-NETWORK += ("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.gcsfuse", "davfs", "fuse.davfs", "ncpfs", "orangefs")
+NETWORK = re.compile(
+    r"(fuse\.)?(9p|afs|beegfs|ceph|cifs|davfs|gcsfuse|glusterfs|gpfs|lustre|ncpfs|nfs|orangefs|rclone|s3fs|smb|sshfs)"
+)
 
 PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
@@ -42,6 +48,8 @@ def open_engine(url: URL, read_only: bool) -> tuple[Engine, bool]:
     read_only = read_only or not _is_writable(path)
     if read_only and not path.exists():
         raise StoreReadOnly(f"{path} does not exist and cannot be created: {path.parent} may not be written")
+    if not read_only and (not path.exists() or path.stat().st_size == 0):
+        _write_ahead(path)
     address = _address(path, read_only)
 
     def connect() -> sqlite3.Connection:
@@ -52,14 +60,11 @@ def open_engine(url: URL, read_only: bool) -> tuple[Engine, bool]:
             connection.execute(pragma)
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, pool_size=2, max_overflow=-1, pool_reset_on_return="rollback")
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=2, max_overflow=-1, pool_reset_on_return="rollback"
+    )
     event.listen(engine, "begin", _begin)
     return engine, read_only
-
-
-def is_newborn(path: Path) -> bool:
-    """Whether no store was ever written there."""
-    return not path.exists() or path.stat().st_size == 0
 
 
 def network_file_system(path: Path, mounts: str) -> str | None:
@@ -70,7 +75,7 @@ def network_file_system(path: Path, mounts: str) -> str | None:
         kinds[Path(point.encode().decode("unicode_escape"))] = kind
     for folder in (path, *path.parents):
         if folder in kinds:
-            return kinds[folder] if kinds[folder].rstrip("34").startswith(NETWORK) else None
+            return kinds[folder] if NETWORK.match(kinds[folder]) else None
     return None
 
 
@@ -87,6 +92,20 @@ def _check_place(path: Path, read_only: bool) -> None:
             f"{path} is on a network file system ({kind}), where SQLite loses data; put the store on a local disk "
             "with --store sqlite:////local/path/tunebook.db, or share one through --store postgresql://…"
         )
+
+
+def _write_ahead(path: Path) -> None:
+    """Let readers and the writer of a new file stop waiting for each other; the file keeps it for ever."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(BUSY_PAUSE)
 
 
 def _is_writable(path: Path) -> bool:

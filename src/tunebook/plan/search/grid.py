@@ -26,10 +26,8 @@ def points(axes: Axes, start: int, stop: int, key: Key) -> FloatArray:
     ``InputError`` when more than two axes are continuous.
     """
     del key
+    check(axes)
     continuous = [axis for axis, n_cells in enumerate(axes) if n_cells == 0]
-    if len(continuous) > MAX_CONTINUOUS:
-        message = f"a grid of {len(continuous)} continuous dimensions needs too many trials; use algorithm = 'halton'"
-        raise InputError([Problem(key=("search", "algorithm"), message=message)])
     n_finite = math.prod(n_cells for n_cells in axes if n_cells)
     end = stop if continuous else min(stop, n_finite)
     index = np.arange(start, max(end, start))
@@ -37,6 +35,14 @@ def points(axes: Axes, start: int, stop: int, key: Key) -> FloatArray:
     _fill_finite(drawn, axes, index % n_finite)
     _fill_continuous(drawn, continuous, index // n_finite)
     return drawn
+
+
+def check(axes: Axes) -> None:
+    """``InputError`` when more than two axes are continuous."""
+    n_continuous = sum(n_cells == 0 for n_cells in axes)
+    if n_continuous > MAX_CONTINUOUS:
+        message = f"a grid of {n_continuous} continuous dimensions needs too many trials; use algorithm = 'halton'"
+        raise InputError([Problem(key=("search", "algorithm"), message=message)])
 
 
 def complete_size(axes: Axes, n_trials: int) -> int:

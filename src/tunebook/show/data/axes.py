@@ -32,6 +32,7 @@ class Axis:
     low: float
     high: float
     x: FloatArray
+    is_whole: bool = False
     categories: tuple[str, ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
@@ -40,6 +41,7 @@ class Axis:
             "label": self.label,
             "role": str(self.role),
             "scale": self.scale,
+            "is_whole": self.is_whole,
             "low": self.low,
             "high": self.high,
             "categories": list(self.categories),
@@ -64,9 +66,7 @@ def axis_data(table: TrialTable, design: Round) -> tuple[Axis, ...]:
 
 def axis_of(table: TrialTable, hyperparameter: Hyperparameter, role: Role = Role.NUISANCE) -> Axis:
     """The axis of one hyperparameter. Values a trial has outside of the domain are kept, not dropped."""
-    values = [
-        config.get(hyperparameter.name) if hyperparameter.is_active(config) else None for config in table.configs
-    ]
+    values = [config.get(hyperparameter.name) if hyperparameter.is_active(config) else None for config in table.configs]
     domain = hyperparameter.domain
     label = hyperparameter.label
     if isinstance(domain, Choice):
@@ -80,6 +80,7 @@ def axis_of(table: TrialTable, hyperparameter: Hyperparameter, role: Role = Role
             low=domain.low,  # type: ignore[union-attr]
             high=domain.high,  # type: ignore[union-attr]
             x=read_only(x),
+            is_whole=domain.type == "int",  # type: ignore[union-attr]
         )
     return _category_axis(label, role, [domain.value], values)  # type: ignore[union-attr]
 

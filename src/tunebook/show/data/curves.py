@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,10 @@ FRONT_POINTS = 200
 BACKGROUND_POINTS = 40_000
 #: The fewest a background curve keeps however many there are: its ends and two buckets.
 FEWEST_POINTS = 6
+#: Quantiles of all values that the value axis includes besides the curves in front.
+REST_SHOWN = (0.01, 0.95)
+
+ValueRange: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,10 +47,12 @@ class FrontCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CurvesData:
-    """One metric of all trials, thinned. ``trials`` says whose curves ``background`` holds, in order.
+    """One metric of all trials, thinned. ``trials`` says whose curves ``background`` holds, in order,
+    and ``ends`` at which step each had its last finite value (-1 for never).
 
     ``twin`` is the metric of the training set that shares the axis (None where there is none),
-    ``low`` and ``high`` what the value axis should show, ``is_log`` whether it should be logarithmic.
+    ``linear`` and ``log`` what a value axis of either kind should show (no log with values of 0 or
+    less), ``is_log`` which of them is easier to read.
     """
 
     metric: str
@@ -54,8 +60,9 @@ class CurvesData:
     trials: IntArray
     background: Curves
     front: tuple[FrontCurve, ...]
-    low: float
-    high: float
+    ends: IntArray
+    linear: ValueRange
+    log: ValueRange | None
     is_log: bool
 
     def to_mapping(self) -> dict[str, Any]:
@@ -64,14 +71,15 @@ class CurvesData:
         return {
             "metric": self.metric,
             "twin": self.twin,
-            "low": self.low,
-            "high": self.high,
+            "linear": rounded(self.linear),
+            "log": rounded(self.log) if self.log else None,
             "is_log": self.is_log,
             "trials": self.trials.tolist(),
             "lengths": np.diff(self.background.offsets).tolist(),
             "grid": grid.tolist(),
             "at": at.tolist(),
             "values": rounded(self.background.values),
+            "ends": self.ends.tolist(),
             "front": [curve.to_mapping() for curve in self.front],
         }
 
@@ -83,20 +91,23 @@ def curves_data(evidence: Evidence, table: TrialTable, metric: str | None = None
     if curves is None or not len(curves.steps):
         return None
     twin = train_twin(metric, evidence.metrics)
-    best = [int(trial) for trial in table.best if curves.offsets[trial + 1] > curves.offsets[trial]]
+    best = [int(trial) for trial in table.leaders if curves.offsets[trial + 1] > curves.offsets[trial]]
     others = np.setdiff1d(np.flatnonzero(np.diff(curves.offsets)), np.array(best, dtype=np.int64))
     background = thin(subset(curves, others), points_each(len(others)))
     front = tuple(_front(trial, curves, evidence.curves[twin] if twin else None) for trial in best)
-    low, high, is_log = _axis(curves, table, front)
+    linear, log, is_log = _value_ranges(curves, table, front)
+    # The end of an accuracy that starts at chance is squeezed together on a log axis.
+    is_log &= metric != table.objective.metric or table.objective.sign > 0
     return CurvesData(
         metric=metric,
         twin=twin,
         trials=read_only(others.astype(np.int64)),
         background=background,
         front=front,
-        low=low,
-        high=high,
+        linear=linear,
+        log=log,
         is_log=is_log,
+        ends=read_only(_last_finite(subset(curves, others))),
     )
 
 
@@ -120,18 +131,31 @@ def _front(trial: int, curves: Curves, twin: Curves | None) -> FrontCurve:
     )
 
 
-def _axis(curves: Curves, table: TrialTable, front: tuple[FrontCurve, ...]) -> tuple[float, float, bool]:
-    """Low end, high end and kind of the value axis: all of the front, nine tenths of the rest."""
+def _last_finite(curves: Curves) -> IntArray:
+    """The step of the last finite value of every curve, -1 where there is none."""
+    place = np.where(np.isfinite(curves.values), np.arange(len(curves.values)), -1)
+    latest = np.maximum.accumulate(place) if len(place) else place
+    last = curves.offsets[1:] - 1
+    found = np.where(last >= 0, latest[np.maximum(last, 0)], -1) if len(place) else np.full(len(curves), -1)
+    return np.where(found >= curves.offsets[:-1], curves.steps[np.maximum(found, 0)], -1).astype(np.int64)
+
+
+def _value_ranges(
+    curves: Curves, table: TrialTable, front: tuple[FrontCurve, ...]
+) -> tuple[ValueRange, ValueRange | None, bool]:
+    """Ends of the value axis that show all of the front and nine tenths of the rest: linear and logarithmic."""
     owner = np.repeat(np.arange(len(curves)), np.diff(curves.offsets))
     usual = curves.values[~table.infeasible[owner] & np.isfinite(curves.values)]
     in_front = [part[np.isfinite(part)] for curve in front for part in (curve.values, curve.twin_values)]
-    rest = np.quantile(usual, [0.01, 0.95]) if len(usual) else np.array([0.0, 1.0])
-    shown = np.concatenate([*in_front, rest])
-    is_log = wants_log(np.concatenate([*in_front, usual]))
-    if is_log:
-        shown = np.log10(shown[shown > 0])
-    low, high = float(shown.min()), float(shown.max())
+    rest = np.quantile(usual, REST_SHOWN) if len(usual) else np.empty(0)
+    shown = np.concatenate([*in_front, rest]) if len(usual) or len(front) else np.array([0.0, 1.0])
+    shown = shown if len(shown) else np.array([0.0, 1.0])
+    positive = shown[shown > 0]
+    log = _with_room(np.log10(positive)) if len(positive) == len(shown) else None
+    return _with_room(shown), log and (10.0 ** log[0], 10.0 ** log[1]), log is not None and wants_log(shown)
+
+
+def _with_room(values: FloatArray) -> ValueRange:
+    low, high = float(values.min()), float(values.max())
     room = MARGIN * ((high - low) or abs(high) or 1.0)
-    ends = np.array([low - room, high + room])
-    low, high = (np.power(10.0, ends) if is_log else ends).tolist()
-    return low, high, is_log
+    return low - room, high + room

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def best_step_data(evidence: Evidence, table: TrialTable) -> Histogram | None:
 def best_step_share(curves: Curves, table: TrialTable) -> FloatArray:
     """Best step as a share of the last logged step, for trials with at least two evaluations."""
     objective = table.objective
-    best = score_curves(curves, type(objective)(metric=objective.metric, direction=objective.direction, reduce=Reduce("best")))
+    best = score_curves(curves, replace(objective, reduce=Reduce("best")))
     lengths = np.diff(curves.offsets)
     last = curves.steps[np.maximum(curves.offsets[1:] - 1, 0)] if len(curves.steps) else np.zeros(len(table), np.int64)
     usable = table.feasible & (lengths >= 2) & (last > 0) & (best.steps >= 0)

@@ -20,7 +20,7 @@ FAR_OUT = 3.0
 MARGIN = 0.06
 
 #: From this ratio of largest to smallest value on, positive numbers are easier to read on a log axis.
-LOG_RATIO = 100.0
+LOG_RATIO = 20.0
 
 
 def rounded(values: npt.ArrayLike, digits: int = SIGNIFICANT_DIGITS) -> list[float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,8 +19,10 @@ from tunebook.show.data.numbers import ShownRange, rounded, shown_range
 
 BoolArray = npt.NDArray[np.bool_]
 
-#: How many of the best trials stand in front of the others (L7: "the best few brought forward").
+#: How many of the best trials stand in front of the others (L7: "the best few brought forward"), and
+#: the share of a small round that still is a few.
 N_BEST = 5
+BEST_SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +53,11 @@ class TrialTable:
     @property
     def best(self) -> IntArray:
         """The best few trials of the sample, best first."""
+        return self.leaders[: math.ceil(BEST_SHARE * self.feasible.sum())]
+
+    @property
+    def leaders(self) -> IntArray:
+        """The ``N_BEST`` best trials of the sample even when there are hardly more."""
         return self.order[self.feasible[self.order]][:N_BEST]
 
     @cached_property

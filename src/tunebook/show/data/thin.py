@@ -51,7 +51,7 @@ def _extremes(values: FloatArray, starts: IntArray) -> npt.NDArray[np.bool_]:
 def _first_of_each(hit: npt.NDArray[np.bool_], starts: IntArray, sizes: IntArray) -> npt.NDArray[np.bool_]:
     """``hit`` without all but the first hit of every group."""
     so_far = np.cumsum(hit)
-    before = np.repeat(so_far[starts] - hit[starts], sizes)
+    before: IntArray = np.repeat(so_far[starts] - hit[starts], sizes)
     return np.asarray(hit & (so_far - before == 1), dtype=bool)
 
 

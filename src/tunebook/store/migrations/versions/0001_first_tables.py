@@ -1,4 +1,3 @@
-# ruff: noqa: N999
 """The first tables. Frozen: ``schema`` moves on, this file stays as released."""
 
 from __future__ import annotations

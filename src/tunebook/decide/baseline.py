@@ -1,0 +1,202 @@
+"""The baseline: the ledger's current launch as a decision sees it, and the first one of a workload (S1, D4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tunebook.core.config import Config, Value
+from tunebook.core.finding import Finding, Severity, Subject, Words
+from tunebook.core.hyperparameter import Constant, Hyperparameter
+from tunebook.core.launch import Launch
+from tunebook.core.objective import Objective
+from tunebook.core.problems import Problems, did_you_mean
+from tunebook.core.round import Question, Round, active_fixed
+from tunebook.core.search import Search
+from tunebook.core.trial import Study, TrialPurpose, TrialSpec
+from tunebook.decide.arms import Arm, Arms
+from tunebook.errors import InputError
+from tunebook.evidence import Evidence
+from tunebook.plan.cube import from_unit
+from tunebook.stats.posterior import Sample
+
+#: A run has to be this many standard deviations of its own seeds better than chance, where they are known.
+CLEAR_SPREADS = 3.0
+#: Without repeats: how far from chance towards the best value of the metric anybody would call clear,
+#: as a share of the chance level. Chance at 0.9 error is clearly beaten from 0.81 on.
+CLEAR_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """A configuration that was adopted earlier, with the runs it has in its own round.
+
+    ``values`` are in units of the objective, of runs that did not choose it (fresh ones).
+    """
+
+    trial: str
+    config: Config
+    round: str
+    objective: Objective
+    max_train_steps: int
+    values: tuple[float, ...] = ()
+    infeasible: int = 0
+
+    @classmethod
+    def of(cls, launch: Launch, evidence: Evidence) -> Baseline:
+        """The baseline that ``launch`` names, with its runs in ``evidence``, a snapshot of the launch's round."""
+        objective = evidence.round.objective
+        arm = Arms.of(evidence).find(launch.config)
+        return cls(
+            trial=launch.trial,
+            config=launch.config,
+            round=launch.round,
+            objective=objective,
+            max_train_steps=evidence.round.max_train_steps,
+            values=tuple(objective.sign * value for value in _unbiased(arm)),
+            infeasible=arm.infeasible if arm else 0,
+        )
+
+    def check_comparable(self, evidence: Evidence, objective: Objective) -> None:
+        """``InputError`` with every reason why numbers of the two rounds cannot be compared."""
+        problems = Problems()
+        for what in ("metric", "direction", "reduce"):
+            own, other = getattr(self.objective, what), getattr(objective, what)
+            if own != other:
+                problems.add(
+                    f"the baseline of {self.round} was judged by {what} {own}, {evidence.name} is judged by {other}; "
+                    "run the baseline again in this round, or decide under its objective with --objective",
+                    "objective",
+                    what,
+                )
+        if self.max_train_steps != evidence.round.max_train_steps:
+            problems.add(
+                f"the baseline of {self.round} was trained for {self.max_train_steps} steps, {evidence.name} trains "
+                f"for {evidence.round.max_train_steps}; run the baseline again in this round for as many steps (T1)",
+                "max_train_steps",
+            )
+        problems.raise_if_any()
+
+
+def _unbiased(arm: Arm | None) -> tuple[float, ...]:
+    """Fresh runs of a configuration; its only run when there are no others."""
+    return (arm.fresh or arm.every) if arm else ()
+
+
+def initial_config(design: Round, given: dict[str, Value] | None = None) -> Config:
+    """The first configuration of a workload: what is ``given``, the fixed values, and the middle of every
+    range on its scale (the first of every choice); ``InputError`` for a name or value the design has not.
+    """
+    given = dict(given or {})
+    _check_given(design, given)
+    config = Config()
+    pending = list(design.searched)
+    while pending:
+        config = config.merged(active_fixed(design.fixed, config))
+        ready = [item for item in pending if item.is_active(config)]
+        if not ready:
+            break
+        config = config.merged({item.name: given.get(item.name, middle(item)) for item in ready})
+        pending = [item for item in pending if item not in ready]
+    return config.merged(active_fixed(design.fixed, config))
+
+
+def middle(item: Hyperparameter) -> Value:
+    """The middle of a range on its scale; the first value of a choice."""
+    values = getattr(item.domain, "values", ())
+    return values[0] if values else from_unit(item.domain, np.array([0.5]))[0]
+
+
+def _check_given(design: Round, given: dict[str, Value]) -> None:
+    problems = Problems()
+    known: dict[str, list[Hyperparameter]] = {}
+    for item in design.hyperparameters:
+        known.setdefault(item.name, []).append(item)
+    for name, value in given.items():
+        if name not in known:
+            problems.add(f"is no hyperparameter of this design{did_you_mean(name, known)}", name)
+        elif not any(value in item.domain for item in known[name]):
+            accepted = " or ".join(item.domain.describe() for item in known[name])
+            problems.add(f"{value!r} is outside of {accepted}", name)
+    problems.raise_if_any()
+
+
+def baseline_spec(design: Round, config: dict[str, Value] | None = None, *, seed: int | None = None) -> TrialSpec:
+    """The trial of the first baseline (S1)."""
+    values = initial_config(design, config)
+    setting = Config({item.name: values[item.name] for item in design.scientific if item.name in values})
+    return TrialSpec(
+        study=Study.of(setting).name,
+        config=values,
+        seed=design.search.seed if seed is None else seed,
+        max_train_steps=design.max_train_steps,
+        way_to_train=design.way_to_train,
+        purpose=TrialPurpose.BASELINE,
+    )
+
+
+def baseline_design(design: Round, config: dict[str, Value] | None = None, *, name: str = "00-baseline") -> Round:
+    """A round that trains the initial configuration and nothing else: every hyperparameter fixed."""
+    values = initial_config(design, config)
+    fixed = tuple(Hyperparameter(key, Constant(value, _because(design, key))) for key, value in values.items())
+    return replace(
+        design,
+        goal="The first baseline: does the initial configuration clearly beat chance?",
+        question=Question.MINIMIZE,
+        scientific=(),
+        nuisance=(),
+        fixed=fixed,
+        search=Search(trials=1, seed=design.search.seed),
+        name=name,
+    )
+
+
+def _because(design: Round, name: str) -> str:
+    """The design's own reason for a fixed value; else that it is where one starts."""
+    own = [item.domain.because for item in design.fixed if item.name == name and isinstance(item.domain, Constant)]
+    return next((reason for reason in own if reason), "the initial choice")
+
+
+WORDS = Words(
+    says="the baseline reaches {value:.6g} of {metric} where an untrained model reaches {chance:.6g}",
+    why="everything that follows is measured against this run; if it has not learned, there is a bug to find first",
+    fix="look at the data, the labels and the loss of the first steps; then at a learning rate ten times smaller",
+)
+
+
+def beats_chance(objective: Objective, values: tuple[float, ...], trial: str = "") -> Finding | None:
+    """A finding when runs of the baseline do not clearly beat chance; None when they do.
+
+    ``values`` are of complete runs. ``InputError`` when the design states no chance level or no run is
+    complete: then nothing can be said.
+    """
+    if objective.chance is None:
+        raise InputError(
+            "the design states no chance level: add chance = ... to [objective], the value of an untrained model "
+            "(error 0.9 for ten classes of equal size), so that the baseline can be checked against it (S1)"
+        )
+    if not values:
+        raise InputError("the baseline has no complete run; look at its failure first")
+    if not is_clear(objective, values):
+        return Finding(
+            code="not_better_than_chance",
+            requirement="S1",
+            severity=Severity.BLOCKING,
+            words=WORDS,
+            evidence={"metric": objective.metric, "value": float(np.mean(values)), "chance": objective.chance},
+            subject=Subject(trial=trial or None),
+        )
+    return None
+
+
+def is_clear(objective: Objective, values: tuple[float, ...]) -> bool:
+    """Whether the mean of ``values`` is beyond chance by three standard deviations, or by a tenth of the
+    chance level where only one run tells (any better value where chance is 0).
+    """
+    assert objective.chance is not None
+    sample = Sample.of(values)
+    ahead = objective.sign * (objective.chance - sample.mean)
+    if sample.degrees and sample.squares > 0.0:
+        return ahead > CLEAR_SPREADS * float(np.sqrt(sample.squares / sample.degrees))
+    return ahead > 0.0 and ahead >= CLEAR_SHARE * abs(objective.chance)

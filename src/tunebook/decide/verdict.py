@@ -1,0 +1,314 @@
+"""Adopt or keep: the posterior of the improvement, a threshold, and what the change costs (D3, L9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tunebook.core.config import Config
+from tunebook.core.objective import Objective
+from tunebook.core.verdict import (
+    Complexity,
+    ConfigurationAnswer,
+    Contender,
+    Improvement,
+    RestsOn,
+    Ruling,
+    SettingAnswer,
+    Verdict,
+)
+from tunebook.decide.arms import Arm, Arms, Choice, alone, choose, search_keys
+from tunebook.decide.baseline import Baseline
+from tunebook.decide.caveats import caveats_of
+from tunebook.decide.words import Reasons
+from tunebook.errors import InputError
+from tunebook.evidence import Evidence
+from tunebook.stats.posterior import Posterior, Sample, TrialVariance, difference, seeds_to_settle, trial_variance
+from tunebook.stats.selection import without_luck
+from tunebook.stats.setting import MIN_TRIALS, BestFound, best_found, gaps
+from tunebook.stats.variance import Spread
+
+#: What the probability of the configuration question must reach (contract, ``decide --json``).
+THRESHOLDS = {Complexity.NONE: 0.75, Complexity.SOME: 0.95, Complexity.MUCH: 0.95}
+#: The baseline stays when the candidate is that unlikely to be better by what matters.
+NEGLIGIBLE = 0.05
+#: What matters, in trial standard deviations, where the design does not say.
+MATERIAL_SPREADS = 1.0
+#: Repeats that are asked for when there are none (D1).
+FIRST_SEEDS = 5
+#: Settings beyond this are too many for one corrected comparison to say anything.
+MAX_SETTINGS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything one decision is made from. ``baseline`` is None where there is nothing to compare with."""
+
+    arms: Arms
+    baseline: Choice | None
+    candidate: Choice | None
+    variance: TrialVariance | None
+    rests_on: RestsOn
+    complexity: Complexity
+    threshold: float
+
+    @property
+    def objective(self) -> Objective:
+        """What is compared."""
+        return self.arms.objective
+
+    @property
+    def material(self) -> float:
+        """The smallest improvement that matters; 0 where nothing tells."""
+        if self.objective.material is not None:
+            return self.objective.material
+        return MATERIAL_SPREADS * self.variance.sd if self.variance is not None else 0.0
+
+
+def decide(
+    evidence: Evidence,
+    baseline: Baseline | None = None,
+    *,
+    complexity: str = "some",
+    earlier: Spread | None = None,
+    objective: Objective | None = None,
+    threshold: float | None = None,
+) -> Verdict:
+    """Answer both questions of a round and rule on its candidate.
+
+    ``baseline``: the ledger's current launch; where there is none, the best trial of the first
+    scientific setting. ``earlier``: the trial standard deviation from earlier rounds of the same
+    pipeline (S7). ``threshold``: in place of that of ``complexity``. ``InputError``: nothing is
+    complete, or the baseline was measured by another objective or for another number of steps.
+    """
+    level = _read_complexity(complexity)
+    wanted = THRESHOLDS[level] if threshold is None else _read_threshold(threshold)
+    arms = Arms.of(evidence, objective)
+    if baseline is not None:
+        baseline.check_comparable(evidence, arms.objective)
+    case = _case(arms, baseline, level, wanted, earlier)
+    return _verdict(evidence, case)
+
+
+def _case(
+    arms: Arms, baseline: Baseline | None, complexity: Complexity, threshold: float, earlier: Spread | None
+) -> Case:
+    against = _launched(arms, baseline) if baseline is not None else _first_best(arms)
+    pool = [arm for arm in arms.every if against is None or _may_replace(arm, against, has_launch=baseline is not None)]
+    candidate = choose(pool) if pool else None
+    samples = arms.samples + (
+        [Sample.of(against.values)] if baseline is not None and against and against.values else []
+    )
+    within = trial_variance(samples)
+    variance = trial_variance(samples, earlier)
+    rests_on = RestsOn.NONE
+    if variance is not None and against is not None and candidate is not None:
+        measured = within is not None and against.values and candidate.values
+        rests_on = RestsOn.REPEATS if measured else (RestsOn.EARLIER if earlier is not None else RestsOn.NONE)
+    return Case(
+        arms=arms,
+        baseline=against,
+        candidate=candidate,
+        variance=variance,
+        rests_on=rests_on,
+        complexity=complexity,
+        threshold=threshold,
+    )
+
+
+def _launched(arms: Arms, baseline: Baseline) -> Choice:
+    """The launch with its runs here and in its own round; nobody chooses it any more."""
+    own = arms.find(baseline.config)
+    here = alone(own, was_selected=False) if own else None
+    sign = arms.objective.sign
+    earlier = tuple(sign * value for value in baseline.values)
+    is_same_round = baseline.round == arms.evidence.name
+    values = earlier if is_same_round else tuple(sorted((*earlier, *(here.values if here else ()))))
+    infeasible = baseline.infeasible + (here.infeasible if here and not is_same_round else 0)
+    arm = own or Arm(config=baseline.config, setting=Config(), trial=baseline.trial, first=None, fresh=earlier)
+    return Choice(arm=arm, values=values, infeasible=infeasible)
+
+
+def _first_best(arms: Arms) -> Choice | None:
+    """The best of the first setting that has one; None with one setting, which leaves nothing to compare."""
+    if len(arms.settings) < 2:
+        return None
+    return next((chosen for pool in arms.settings.values() if (chosen := choose(pool))), None)
+
+
+def _may_replace(arm: Arm, against: Choice, *, has_launch: bool) -> bool:
+    """Whether a configuration is a candidate: another one and, without a launch, of another setting."""
+    if arm.config == against.arm.config:
+        return False
+    return has_launch or arm.setting != against.arm.setting
+
+
+def _verdict(evidence: Evidence, case: Case) -> Verdict:
+    posterior = _posterior(case)
+    reasons = Reasons(case.objective)
+    ruling, seeds = _rule(case, posterior, reasons)
+    settings = _settings(case, reasons)
+    return Verdict(
+        round=evidence.name,
+        baseline=_contender(case.baseline),
+        candidate=_contender(case.candidate),
+        configuration=_answer(case, posterior),
+        settings=settings,
+        threshold=case.threshold,
+        ruling=ruling,
+        because=tuple(reasons),
+        caveats=caveats_of(evidence),
+        seeds=seeds,
+        complexity=case.complexity,
+    )
+
+
+def _contender(choice: Choice | None) -> Contender | None:
+    if choice is None:
+        return None
+    arm = choice.arm
+    return Contender(trial=arm.trial, config=arm.config, repeats=len(choice.values), infeasible=choice.infeasible)
+
+
+def _answer(case: Case, posterior: Posterior | None) -> ConfigurationAnswer:
+    if posterior is None:
+        return ConfigurationAnswer()
+    low, high = posterior.interval()
+    return ConfigurationAnswer(
+        probability=posterior.above(0.0),
+        improvement=Improvement(estimate=posterior.mean, low=low, high=high),
+        rests_on=case.rests_on,
+    )
+
+
+def _posterior(case: Case) -> Posterior | None:
+    """Of the improvement, positive when the candidate is better; None without a variance to rest on."""
+    sides = _sides(case)
+    if sides is None or case.variance is None:
+        return None
+    baseline, candidate = sides
+    return difference(baseline, candidate, case.variance)
+
+
+def _sides(case: Case) -> tuple[Sample, Sample] | None:
+    if case.rests_on is RestsOn.NONE or case.baseline is None or case.candidate is None:
+        return None
+    baseline, candidate = (_side(case, choice) for choice in (case.baseline, case.candidate))
+    return None if baseline is None or candidate is None else (baseline, candidate)
+
+
+def _side(case: Case, choice: Choice) -> Sample | None:
+    """Its fresh runs; without any, the value that won the search, pulled back by what luck it had."""
+    if choice.sample is not None or case.variance is None:
+        return choice.sample
+    keys = search_keys(case.arms.settings.get(choice.arm.setting, (choice.arm,)))
+    noise = case.variance.sd**2
+    value, kept = without_luck(keys, noise)
+    return Sample(mean=value, n=1, shrink=max(kept, 1.0 / max(len(keys), 1)))
+
+
+def _rule(case: Case, posterior: Posterior | None, reasons: Reasons) -> tuple[Ruling, int]:
+    """The ruling, the seeds it needs to be settled, and the sentences for both."""
+    if case.baseline is None or case.candidate is None:
+        reasons.no_comparison(case.baseline is None)
+        return Ruling.UNRESOLVED, 0
+    reasons.passed_over([arm for arm in case.arms.every if arm.is_unusable and arm != case.candidate.arm])
+    if posterior is None or case.variance is None:
+        reasons.no_variance(case.baseline, case.candidate, is_deterministic=_is_deterministic(case), seeds=FIRST_SEEDS)
+        return Ruling.UNRESOLVED, FIRST_SEEDS
+    reasons.probability(case.candidate, posterior, case.threshold, case.complexity, case.rests_on, case.variance)
+    blocked = _blocked_by_failures(case, reasons)
+    if blocked is not None:
+        return blocked, FIRST_SEEDS if blocked is Ruling.UNRESOLVED else 0
+    return _weigh(case, posterior, reasons)
+
+
+def _weigh(case: Case, posterior: Posterior, reasons: Reasons) -> tuple[Ruling, int]:
+    """Compare the probability with the threshold and the improvement with what matters."""
+    probability, (_, high) = posterior.above(0.0), posterior.interval()
+    stated = case.objective.material is not None
+    if stated and high < case.material:
+        reasons.immaterial(high, case.material)
+        return Ruling.KEEP, 0
+    enough = case.complexity is not Complexity.MUCH or posterior.mean >= case.material
+    if probability >= case.threshold and enough:
+        return Ruling.ADOPT, 0
+    if probability <= 1.0 - case.threshold:
+        reasons.worse(probability)
+        return Ruling.KEEP, 0
+    if posterior.above(case.material) <= NEGLIGIBLE:
+        reasons.hardly_material(posterior.above(case.material), case.material, stated=stated)
+        return Ruling.KEEP, 0
+    if probability >= case.threshold:
+        reasons.costs_more(posterior.mean, case.material, stated=stated)
+    seeds = _seeds(case)
+    reasons.more_seeds(seeds)
+    return Ruling.UNRESOLVED, seeds
+
+
+def _seeds(case: Case) -> int:
+    sides = _sides(case)
+    if sides is None or case.variance is None:
+        return FIRST_SEEDS
+    return seeds_to_settle(*sides, case.variance, threshold=case.threshold, material=case.material)
+
+
+def _blocked_by_failures(case: Case, reasons: Reasons) -> Ruling | None:
+    """A candidate that cannot always be trained is never adopted by its good runs alone (issue: bad input)."""
+    candidate = case.candidate
+    if candidate is None or not candidate.infeasible:
+        return None
+    n_runs = candidate.infeasible + len(candidate.values)
+    baseline = case.baseline
+    reasons.infeasible(candidate.infeasible, n_runs, baseline.infeasible if baseline else 0)
+    return Ruling.KEEP if candidate.arm.is_unusable else Ruling.UNRESOLVED
+
+
+def _is_deterministic(case: Case) -> bool:
+    """Whether there are repeats and none of them differ."""
+    return bool(case.arms.samples) and case.variance is None
+
+
+def _settings(case: Case, reasons: Reasons) -> tuple[SettingAnswer, ...]:
+    """Every other setting against that of the baseline, or against the first one."""
+    pools = case.arms.settings
+    if not 2 <= len(pools) <= MAX_SETTINGS:
+        return ()
+    found = {setting: _found(case, pool) for setting, pool in pools.items()}
+    known = {setting: best for setting, best in found.items() if best is not None}
+    reasons.nothing_feasible([setting for setting in pools if setting not in known])
+    own = case.baseline.arm.setting if case.baseline is not None else None
+    against = own if own in known else next(iter(known))
+    others = [setting for setting in known if setting != against]
+    compared = gaps([known[setting] for setting in others], known[against]) if others else None
+    if compared is None:
+        reasons.too_few_trials(MIN_TRIALS, others)
+        return ()
+    reasons.settings_rest_on(len(others), has_repeats=any(choose(pools[setting]).values for setting in known))  # type: ignore[union-attr]
+    return tuple(
+        SettingAnswer(
+            setting=setting,
+            against=against,
+            probability=gap.probability,
+            improvement=Improvement(estimate=gap.estimate, low=gap.low, high=gap.high),
+        )
+        for setting, gap in zip(others, compared, strict=True)
+    )
+
+
+def _found(case: Case, pool: Sequence[Arm]) -> BestFound | None:
+    chosen = choose(pool)
+    return best_found(search_keys(pool), chosen.sample, case.variance) if chosen is not None else None
+
+
+def _read_complexity(word: str) -> Complexity:
+    accepted = [item.value for item in Complexity]
+    if word not in accepted:
+        raise InputError(f"--complexity {word!r} is not accepted; accepted: {', '.join(accepted)}")
+    return Complexity(word)
+
+
+def _read_threshold(value: float) -> float:
+    if not 0.5 < value < 1.0:
+        raise InputError(f"a threshold of {value} is not a probability between 0.5 and 1")
+    return value

@@ -1,0 +1,164 @@
+"""The sentences of a verdict, each with the numbers it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tunebook.core.config import Config, spelled
+from tunebook.core.objective import Objective
+from tunebook.core.verdict import Complexity, RestsOn
+from tunebook.decide.arms import Arm, Choice
+from tunebook.stats.posterior import MAX_SEEDS, Posterior, TrialVariance
+
+ASKED = {
+    Complexity.NONE: "for a change that adds no complexity",
+    Complexity.SOME: "for a change that adds complexity",
+    Complexity.MUCH: "for a change that adds much complexity",
+}
+
+
+class Reasons:
+    """Collects the sentences of ``because`` in the order they are said."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._said: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._said)
+
+    def no_comparison(self, is_baseline_missing: bool) -> None:
+        """There are not two configurations to compare."""
+        self._said.append(
+            "the ledger has no launch and the round has one setting only, so there is no baseline to compare with: "
+            "adopt the best trial as the first launch with --adopt --note"
+            if is_baseline_missing
+            else "no configuration other than the baseline's could be trained in this round"
+        )
+
+    def passed_over(self, arms: Sequence[Arm]) -> None:
+        """Configurations that fail too often to be candidates."""
+        for arm in arms:
+            failed = arm.infeasible + arm.first_infeasible
+            self._said.append(f"{arm.trial} is passed over: {failed} of its {arm.n_runs} runs were infeasible")
+
+    def no_variance(self, baseline: Choice, candidate: Choice, *, is_deterministic: bool, seeds: int) -> None:
+        """Nothing tells how much runs of one configuration differ."""
+        if is_deterministic:
+            self._said.append(
+                "all repeats of a configuration ended with exactly the same value: training seems to ignore its seed, "
+                "so how much runs differ is unknown; use trial.seed for initialisation and data order"
+            )
+            return
+        sides = (("baseline", baseline), ("candidate", candidate))
+        missing = [name for name, choice in sides if not choice.values]
+        lacking = f"the {' and the '.join(missing)} {'have' if len(missing) > 1 else 'has'}"
+        self._said.append(
+            (f"{lacking} no repeats with fresh seeds" if missing else "no configuration ran more than once")
+            + f", and one lucky run proves nothing: run `tunebook repeat` with {seeds} seeds first"
+        )
+
+    def probability(
+        self,
+        candidate: Choice,
+        posterior: Posterior,
+        threshold: float,
+        complexity: Complexity,
+        rests_on: RestsOn,
+        variance: TrialVariance,
+    ) -> None:
+        """The answer to the first question, and where its variance comes from."""
+        low, high = posterior.interval()
+        found = posterior.above(0.0)
+        against = "reaches" if found >= threshold else "is below"
+        name = candidate.arm.trial
+        self._said.append(
+            f"the probability that {name} is better than the baseline is {found:.3f}, which {against} the "
+            f"{threshold:g} asked {ASKED[complexity]}; improvement of {self._objective.metric} {posterior.mean:.3g} "
+            f"(95 % interval {low:.3g} to {high:.3g})"
+        )
+        self._said.append(
+            f"trial standard deviation {variance.pooled.sd:.3g} on {variance.pooled.degrees} degrees of freedom, from "
+            + ("repeats; the run that won the search is left out" if rests_on is RestsOn.REPEATS else _EARLIER)
+        )
+        if candidate.luck > 0.0:
+            self._said.append(
+                f"the candidate was chosen among {candidate.n_others + 1} configurations by the same repeats: "
+                f"{candidate.luck:.3g} is taken off its mean as the expected luck of that choice"
+            )
+
+    def infeasible(self, n_infeasible: int, n_runs: int, n_baseline: int) -> None:
+        """The candidate could not always be trained."""
+        self._said.append(
+            f"{n_infeasible} of the {n_runs} repeats of the candidate were infeasible ({n_baseline} of the baseline): "
+            "the numbers are of the runs that trained, and a configuration that fails like this is not adopted on them"
+        )
+
+    def immaterial(self, high: float, material: float) -> None:
+        """Even the optimistic end does not matter."""
+        self._said.append(f"even the upper end of the interval, {high:.3g}, is less than the {material:g} that matters")
+
+    def worse(self, probability: float) -> None:
+        """The candidate probably is not better."""
+        self._said.append(f"the baseline is the better one with probability {1.0 - probability:.3f}")
+
+    def hardly_material(self, probability: float, material: float, *, stated: bool) -> None:
+        """An improvement that matters is ruled out."""
+        self._said.append(
+            f"an improvement of {material:.3g} ({_unit(stated)}) or more has a probability of {probability:.3f} only"
+        )
+
+    def costs_more(self, estimate: float, material: float, *, stated: bool) -> None:
+        """Better, but not by what much complexity asks for."""
+        self._said.append(
+            f"a change that adds much complexity has to improve by {material:.3g} ({_unit(stated)}) at least, "
+            f"not by {estimate:.3g}"
+        )
+
+    def more_seeds(self, seeds: int) -> None:
+        """What would settle it."""
+        self._said.append(
+            f"{seeds} more seeds of both would settle it if the difference is what it looks like now"
+            if seeds < MAX_SEEDS
+            else f"not even {MAX_SEEDS} more seeds would settle it: for practical purposes the two are equal"
+        )
+
+    def nothing_feasible(self, settings: Sequence[Config]) -> None:
+        """Settings without a single trial that trained."""
+        for setting in settings:
+            self._said.append(f"no trial of {spelled_setting(setting)} could be trained, so it is not compared")
+
+    def too_few_trials(self, needed: int, settings: Sequence[Config]) -> None:
+        """The second question stays open."""
+        if settings:
+            self._said.append(
+                f"the settings are not compared: no study has {needed} feasible trials, which is the least that shows "
+                "how much searching again would change"
+            )
+
+    def settings_rest_on(self, n_compared: int, *, has_repeats: bool) -> None:
+        """What the comparison of settings takes into account."""
+        self._said.append(
+            "the comparison of settings adds study variance: how the best configuration found changes between halves "
+            "of each study"
+            + (
+                ""
+                if has_repeats
+                else "; without repeats the winning values are pulled back for their luck, as far as known"
+            )
+            + (f"; intervals and probabilities are corrected for {n_compared} comparisons" if n_compared > 1 else "")
+        )
+
+
+_EARLIER = (
+    "an earlier estimate; where there are no repeats, the value that won the search is pulled back towards its study"
+)
+
+
+def _unit(stated: bool) -> str:
+    return "the design's material difference" if stated else "one trial standard deviation"
+
+
+def spelled_setting(setting: Config) -> str:
+    """``use_dropout=true, optimizer=adam``, or ``the round`` for the empty setting."""
+    return ", ".join(f"{name}={spelled(value)}" for name, value in setting.items()) or "the round"

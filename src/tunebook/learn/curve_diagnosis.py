@@ -1,0 +1,236 @@
+"""What every trial's curves show: eight labels, each with a score and what was measured (L6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from tunebook.core.objective import Objective
+from tunebook.core.outcome import Cause, Status
+from tunebook.evidence import Evidence, score_curves
+from tunebook.learn.curve_inputs import CurveReader, Points, TrialCurves
+from tunebook.stats import curve_gain, curve_period, curve_rise, curve_ruin, curve_scatter, curve_spike, curve_unit
+from tunebook.stats.curve_mark import UNKNOWN, Mark, any_of
+from tunebook.stats.curve_smooth import finite
+
+LABELS = (
+    "diverged",
+    "overfitting",
+    "still_improving",
+    "saturated_early",
+    "late_variance",
+    "loss_spike",
+    "train_loss_rising",
+    "periodic_validation",
+)
+#: The two readings of overfitting, of which the stronger one gives the label.
+OVERFIT_PRIMARY, OVERFIT_LOSS = "overfit_primary", "overfit_loss"
+#: A label is given from this score on.
+GIVEN = 0.5
+#: An evaluation this early in the run is that of an untrained model.
+UNTRAINED = 0.02
+#: A run that never gets this share of the way from the untrained model to the best run is at chance.
+LEARNED_SHARE = 0.15
+#: A metric that gives back this share of its gain is lost.
+LOST_SHARE = 0.8
+#: How many of the best curves tell the material unit.
+MIN_GOOD = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialUnit:
+    """The smallest change that matters, in units of the objective; ``source`` is design, repeats or curves."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveDiagnosis:
+    """The labels of one trial. Scores have an entry per label, measures also the two kinds of overfitting.
+
+    ``best_step`` is where the objective's metric is best, None where it is never finite; ``labels``
+    are those with a score of at least 0.5, in the order of ``LABELS``.
+    """
+
+    trial: str
+    study: str
+    scores: Mapping[str, float]
+    best_step: int | None
+    last_step: int
+    measures: Mapping[str, Mark] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that are given."""
+        return tuple(label for label in LABELS if self.scores[label] >= GIVEN)
+
+    def to_mapping(self) -> dict[str, object]:
+        """The trial as ``curves --json`` shows it."""
+        return {
+            "trial": self.trial,
+            "study": self.study,
+            "labels": list(self.labels),
+            "scores": {label: round(score, 4) for label, score in self.scores.items()},
+            "best_step": self.best_step,
+            "last_step": self.last_step,
+        }
+
+
+def diagnose(
+    evidence: Evidence, objective: Objective | None = None, material: float | None = None
+) -> tuple[CurveDiagnosis, ...]:
+    """Diagnose every trial, in the order of the evidence.
+
+    ``material`` is in units of the objective; by default the objective's own, else estimated from
+    repeats or from the curves (``material_unit``). A metric that was not logged leaves the labels that
+    need it at score 0.
+    """
+    objective = objective or evidence.round.objective
+    reader = CurveReader(evidence, objective)
+    curves = [reader[trial] for trial in range(len(evidence.trials))]
+    unit = material or _unit(evidence, objective, curves).value
+    chance = chance_level(objective, curves)
+    best_steps = _best_steps(evidence, objective)
+    return tuple(
+        CurveDiagnosis(
+            trial=record.name,
+            study=record.study,
+            scores=MappingProxyType({label: measures[label].score for label in LABELS}),
+            best_step=best if best >= 0 else None,
+            last_step=own.last_step,
+            measures=MappingProxyType(measures),
+        )
+        for record, own, best in zip(evidence.trials, curves, best_steps, strict=True)
+        for measures in (marks(own, unit, chance, record.status, record.cause),)
+    )
+
+
+def marks(
+    curves: TrialCurves, unit: float, chance: float | None, status: Status = Status.COMPLETE, cause: Cause | None = None
+) -> dict[str, Mark]:
+    """The measures of one trial, by label; ``chance`` is oriented so that lower is better."""
+    x, y = curves.primary
+    diverged = divergence(curves, chance, cause)
+    intact = 1.0 - diverged.score
+    primary, loss = (capped(mark, intact) for mark in overfitting(curves, unit))
+    found = {
+        "diverged": diverged,
+        "overfitting": any_of(primary, loss),
+        OVERFIT_PRIMARY: primary,
+        OVERFIT_LOSS: loss,
+        "still_improving": curve_gain.late_gain(x, y, unit),
+        "saturated_early": capped(curve_gain.gain_of_second_half(x, y, unit), intact),
+        "late_variance": capped(curve_scatter.late_scatter(x, y, unit), intact),
+        "loss_spike": any_of(*(curve_spike.spike(*loss) for loss in curves.training)),
+        "train_loss_rising": any_of(*(curve_rise.sustained_rise(*loss) for loss in curves.training)),
+        "periodic_validation": curve_period.periodicity(x, y),
+    }
+    if status in (Status.COMPLETE, Status.INFEASIBLE):
+        return found
+    return found | dict.fromkeys(("still_improving", "saturated_early"), UNKNOWN)
+
+
+def capped(mark: Mark, limit: float) -> Mark:
+    """The mark with a score of at most ``limit``."""
+    return replace(mark, score=min(mark.score, limit))
+
+
+def divergence(curves: TrialCurves, chance: float | None, cause: Cause | None) -> Mark:
+    """The strongest sign that the run is infeasible; certain when its record says that it diverged."""
+    if cause in (Cause.DIVERGED, Cause.IMPORTED):
+        return Mark(size=math.inf, score=1.0)
+    metric = UNKNOWN if chance is None else curve_ruin.lost_metric(*curves.primary, chance)
+    ends = (curve_ruin.nonfinite_end(points[1]) for points in (curves.primary, *curves.losses) if len(points[1]))
+    is_lost = metric.score >= GIVEN or curve_ruin.lost_share(curves.primary[1]) >= LOST_SHARE
+    explosions = (curve_ruin.explosion(*loss, is_lost) for loss in curves.training)
+    return any_of(metric, *ends, *explosions)
+
+
+def overfitting(curves: TrialCurves, unit: float) -> tuple[Mark, Mark]:
+    """Validation worsens while training does not: the primary metric by units, the loss by a share of itself."""
+    primary = curve_rise.worsening(*curves.primary, curve_rise.WORSE_UNITS * unit, training_twin(curves))
+    loss = curve_rise.worsening(
+        *logarithm(curves.valid_loss), math.log1p(curve_rise.WORSE_LOSS), logarithm(curves.train_loss)
+    )
+    return primary, replace(loss, size=math.expm1(loss.size))
+
+
+def training_twin(curves: TrialCurves) -> Points:
+    """The training curve in the unit of the primary metric: its twin, else a training loss stretched to its gain."""
+    if len(curves.twin[0]):
+        return curves.twin
+    if not curves.training or not len(curves.primary[0]):
+        return curves.twin
+    x, loss = curves.training[0]
+    gain, own_gain = spread(curves.primary), spread((x, loss))
+    return (x, loss * (gain / own_gain)) if own_gain > 0 else (x, loss)
+
+
+def spread(points: Points) -> float:
+    """Between the worst and the best finite value after the start of the run."""
+    x, y = finite(*points)
+    later = y[x >= curve_rise.START]
+    return float(np.ptp(later)) if len(later) else 0.0
+
+
+def logarithm(points: Points) -> Points:
+    """A positive curve in logarithms, so that differences are relative; what is not positive becomes NaN."""
+    x, y = points
+    usable = np.isfinite(y) & (y > 0)
+    return x, np.where(usable, np.log(np.where(usable, y, 1.0)), math.nan)
+
+
+def chance_level(objective: Objective, curves: Sequence[TrialCurves]) -> float | None:
+    """The value, lower better, that a run has to beat: stated, else near that of the untrained models of the round."""
+    if objective.chance is not None:
+        return objective.sign * objective.chance
+    known = [finite(*own.primary) for own in curves]
+    untrained = [float(y[0]) for x, y in known if len(y) and x[0] <= UNTRAINED]
+    if not untrained:
+        return None
+    start, best = float(np.median(untrained)), min(float(y.min()) for _, y in known if len(y))
+    return start - LEARNED_SHARE * (start - best)
+
+
+def material_unit(evidence: Evidence, objective: Objective | None = None) -> MaterialUnit:
+    """The smallest change that matters: stated in the design, else from repeats, else from the curves."""
+    objective = objective or evidence.round.objective
+    reader = CurveReader(evidence, objective)
+    return _unit(evidence, objective, [reader[trial] for trial in range(len(evidence.trials))])
+
+
+def _unit(evidence: Evidence, objective: Objective, curves: Sequence[TrialCurves]) -> MaterialUnit:
+    if objective.material is not None:
+        return MaterialUnit(value=objective.material, source="design")
+    keys = objective.sign * evidence.scores(objective).values
+    order = np.argsort(keys)[: int(np.isfinite(keys).sum())]
+    good = order[: max(math.ceil(len(order) * curve_unit.GOOD_SHARE), MIN_GOOD)]
+    seen = [curve_unit.noise_and_gain(*curves[trial].primary) for trial in good]
+    gains = [gain for _, gain in seen if math.isfinite(gain)]
+    repeats = curve_unit.unit_from_repeats(repeated(evidence, keys))
+    if repeats > 0:
+        bounded = curve_unit.bounded(repeats, float(np.median(gains)) if gains else 0.0)
+        return MaterialUnit(value=bounded, source="repeats")
+    value = curve_unit.unit_from_curves([noise for noise, _ in seen], gains)
+    return MaterialUnit(value=value if value > 0 else math.ulp(0.0), source="curves")
+
+
+def repeated(evidence: Evidence, keys: Iterable[float]) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """The finite objectives of every configuration, over its seeds."""
+    groups: dict[object, list[float]] = {}
+    for record, key in zip(evidence.trials, keys, strict=True):
+        if math.isfinite(key):
+            groups.setdefault(record.config, []).append(key)
+    return [np.array(values) for values in groups.values()]
+
+
+def _best_steps(evidence: Evidence, objective: Objective) -> Sequence[int]:
+    curves = evidence.curves.get(objective.metric)
+    if curves is None:
+        return [-1] * len(evidence.trials)
+    return [int(step) for step in score_curves(curves, objective).steps]

@@ -1,0 +1,36 @@
+"""The linter: every rule of thumb the playbook has for a design, as findings (R3, S4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tunebook.core.finding import Finding, by_importance
+from tunebook.core.round import Round
+from tunebook.plan.rules import budgets, roles, scales
+
+Rule = Callable[[Round], Iterable[Finding]]
+
+#: All rules. ``max_train_steps`` has none: a design that searches it cannot be constructed (T1).
+RULES: tuple[Rule, ...] = (
+    budgets.unplannable,
+    budgets.nothing_compared,
+    roles.optimizer_hyperparameters,
+    roles.optimizer_choice,
+    roles.regularizers,
+    roles.architecture,
+    roles.batch_size,
+    scales.learning_rates,
+    scales.momenta,
+    scales.magnitudes,
+    budgets.sampling,
+    budgets.finite_spaces,
+    budgets.grids,
+    budgets.optimizer_budget,
+    roles.caveats,
+)
+
+
+def lint(design: Round) -> tuple[Finding, ...]:
+    """What the rules say about a design, most important first; each finding with its reason and its fix."""
+    found = [finding for rule in RULES for finding in rule(design)]
+    return tuple(sorted(found, key=by_importance))

@@ -1,0 +1,108 @@
+"""Sustained rises: a training loss that grows, a validation metric that worsens while training improves (L6)."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from tunebook.stats.curve_mark import UNKNOWN, Mark, all_of, logistic
+from tunebook.stats.curve_smooth import FloatArray, finite, noise_of, on_grid, running_median
+
+IntArray = npt.NDArray[np.int64]
+
+#: A training loss rising by 10 % over a fifth of the run is rising, by 5 % is not (L6).
+RISE = math.sqrt(0.10 * 0.05)
+RISE_STRETCH = 0.20
+#: Validation worsening by 2 units, or the validation loss by 5 %, over a tenth of the run; 1 unit or 2 % is none.
+WORSE_UNITS = math.sqrt(2.0)
+WORSE_LOSS = math.sqrt(0.05 * 0.02)
+WORSE_STRETCH = 0.10
+#: Transients of the first twentieth do not count.
+START = 0.05
+#: Stretches begin and end on a grid of this many places.
+N_GRID = 101
+MIN_POINTS = 5
+STEEPNESS = 4.0
+NOISE_STEEPNESS = 4.0
+#: A rise has to exceed this many standard errors of the difference of two parts of a stretch.
+RISE_ERRORS = 5.0
+#: Every quarter of a rising stretch lies above the one before; this share of an even rise is enough.
+EVEN_SHARE = 0.2
+#: What the training curve worsens by itself counts this often against what validation worsens.
+SHARED_WEIGHT = 2.0
+#: Ups of the training curve by less than this many standard deviations of its noise are no worsening.
+ORDINARY_CLIMB = 1.5
+WORSE_ERRORS = 3.0
+
+
+@lru_cache(maxsize=8)
+def stretches(n_grid: int, length: float) -> tuple[IntArray, IntArray]:
+    """All pairs (first, last) of places on a grid over [0, 1] that lie at least ``length`` apart."""
+    first, last = np.triu_indices(n_grid, max(math.ceil(length * (n_grid - 1)), 1))
+    return first, last
+
+
+def sustained_rise(x: FloatArray, y: FloatArray) -> Mark:
+    """The largest relative rise of a positive loss that goes on over a fifth of the run; ``size`` 0.1 is 10 %."""
+    x, y = finite(x, y)
+    keep = (x >= START) & (y > 0)
+    x, y = x[keep], np.log(y[keep])
+    if len(y) < MIN_POINTS or x[-1] - x[0] < RISE_STRETCH:
+        return UNKNOWN
+    grid = np.linspace(x[0], x[-1], N_GRID)
+    smooth = np.interp(grid, x, running_median(y, 5))
+    first, last = stretches(N_GRID, RISE_STRETCH / (x[-1] - x[0]))
+    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, first, last))
+    best = int(np.argmax(rise))
+    size = float(rise[best])
+    n_quarter = max(len(y) * (last[best] - first[best]) / (N_GRID - 1) / 4, 1.0)
+    error = noise_of(y) * math.sqrt(2.0 / n_quarter)
+    score = all_of(logistic(size, math.log1p(RISE), STEEPNESS), logistic(size, RISE_ERRORS * error, NOISE_STEEPNESS))
+    return Mark(size=math.expm1(size), score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
+
+
+def even_rise(smooth: FloatArray, first: IntArray, last: IntArray) -> FloatArray:
+    """How much each stretch rises as a whole: a jump between two flat halves is none.
+
+    From the means of its quarters: 4/3 of last minus first, and no more than the smallest step
+    between neighbouring quarters allows.
+    """
+    total = np.concatenate(([0.0], np.cumsum(smooth)))
+    edges = first[:, None] + (last - first + 1)[:, None] * np.arange(5) // 4
+    means = np.diff(total[edges], axis=1) / np.diff(edges, axis=1)
+    steps = np.diff(means, axis=1)
+    rise: FloatArray = np.minimum(steps.sum(axis=1) * 4 / 3, steps.min(axis=1) * 4 / EVEN_SHARE)
+    return rise
+
+
+def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[FloatArray, FloatArray]) -> Mark:
+    """The largest worsening of ``y`` after its best so far that ``train``, in the same unit, does not share."""
+    x, y = finite(x, y)
+    train_x, train_y = finite(*train)
+    if min(len(y), len(train_y)) < MIN_POINTS:
+        return UNKNOWN
+    grid = np.linspace(x[0], x[-1], N_GRID)
+    smooth = np.interp(grid, x, running_median(y))
+    train_x, train_y = on_grid(train_x, train_y, N_GRID)
+    twin = np.interp(grid, train_x, running_median(train_y))
+    first, last = stretches(N_GRID, WORSE_STRETCH)
+    ordinary = ORDINARY_CLIMB * np.nan_to_num(noise_of(train_y[train_x >= START]))
+    shared = np.maximum(largest_climb(twin)[first, last] - ordinary, 0.0)
+    allowed = (grid[first] >= START) & (smooth[first] <= np.minimum.accumulate(smooth)[first])
+    own = np.where(allowed, smooth[last] - smooth[first] - SHARED_WEIGHT * shared, -np.inf)
+    best = int(np.argmax(own))
+    size = float(own[best])
+    noise = noise_of(y[x >= START])
+    visible = 1.0 if math.isnan(noise) else logistic(size, WORSE_ERRORS * noise, NOISE_STEEPNESS)
+    score = all_of(logistic(size, threshold, STEEPNESS), visible)
+    return Mark(size=size, score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
+
+
+def largest_climb(curve: FloatArray) -> FloatArray:
+    """Entry (i, j) is the largest rise of the curve from a place to a later one, both between i and j >= i."""
+    before = np.tri(len(curve), k=-1, dtype=bool)
+    lowest = np.minimum.accumulate(np.where(before, np.inf, curve), axis=1)
+    return np.maximum.accumulate(np.where(before, -np.inf, curve - np.where(before, 0.0, lowest)), axis=1)

@@ -1,0 +1,58 @@
+"""Sudden rises of a loss: spikes (L5, L6)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from tunebook.stats.curve_mark import UNKNOWN, Mark, all_of, logistic
+from tunebook.stats.curve_smooth import MAD_TO_SD, FloatArray, finite, median_before
+
+#: A rise to 1.5 times the local level is a spike, to 1.2 times is none; the threshold lies between (L6).
+FACTOR = math.sqrt(1.5 * 1.2)
+#: The rise has to be this many times the local scatter.
+SCATTERS = 5.0
+#: In a longer curve chance alone reaches further, with the root of the logarithm of its length.
+ORDINARY_LENGTH = 60
+#: What happens in the first twentieth of a run is the start of training, not a spike.
+START = 0.05
+#: Points before a spike that give its level, and those that give its scatter.
+LEVEL_WIDTH = 5
+SCATTER_WIDTH = 21
+MIN_POINTS = 8
+STEEPNESS = 8.0
+SCATTER_STEEPNESS = 3.0
+
+
+def spike(x: FloatArray, y: FloatArray) -> Mark:
+    """The largest sudden rise of a positive loss; ``size`` is the relative rise over the local level."""
+    x, y = finite(x, y)
+    if len(y) < MIN_POINTS:
+        return UNKNOWN
+    level = median_before(y, LEVEL_WIDTH)
+    change = y - level
+    usable = (x >= START) & (level > 0) & (np.arange(len(y)) >= LEVEL_WIDTH)
+    if not usable.any():
+        return UNKNOWN
+    scatter = local_scatter(change, usable)
+    scatters = SCATTERS * max(1.0, math.sqrt(math.log(len(y)) / math.log(ORDINARY_LENGTH)))
+    rise = np.where(usable, change / np.where(level > 0, level, 1.0), 0.0)
+    clear = change / np.maximum(scatter, 1e-12 * np.abs(level) + 1e-300)
+    strength = np.minimum(np.log1p(np.maximum(rise, 0)) / math.log(FACTOR), clear / scatters)
+    peak = int(np.argmax(np.where(usable, strength, -np.inf)))
+    score = all_of(
+        logistic(math.log1p(max(rise[peak], 0.0)), math.log(FACTOR), STEEPNESS / 4),
+        logistic(clear[peak], scatters, SCATTER_STEEPNESS),
+    )
+    return Mark(size=float(rise[peak]), score=score, first=float(x[peak]), last=float(x[peak]))
+
+
+def local_scatter(change: FloatArray, usable: npt.NDArray[np.bool_]) -> FloatArray:
+    """Robust scale of the changes before each point; that of the whole run where too few points are before."""
+    size = np.abs(change)
+    scatter = median_before(size, SCATTER_WIDTH)
+    first = int(np.argmax(usable)) + SCATTER_WIDTH
+    scatter[:first] = np.median(size[usable])
+    return MAD_TO_SD * scatter

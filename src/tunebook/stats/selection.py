@@ -1,0 +1,54 @@
+"""The winner's curse: what a value loses for having been the best of several (methods §5).
+
+The run that won a search was lucky as well as good. Repeats with fresh seeds are free of that, unless
+they were what the winner was chosen by: then the expected luck is taken off again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from tunebook.stats.arrays import FloatArray
+
+#: Worlds in which the choice is repeated; a power of 2, as the quasi-random normals want it.
+LOG2_DRAWS = 11
+#: How many of the best are drawn again; whoever is further down was never chosen.
+MAX_CONTENDERS = 16
+#: What share of the feasible trials, the better ones, a selected value is pulled towards.
+GOOD_SHARE = 0.5
+
+
+def luck_of_the_best(means: FloatArray, errors: FloatArray) -> float:
+    """By how much the lowest of ``means`` is expected to lie below its own true value (0 or more).
+
+    ``errors`` are their standard errors. A parametric bootstrap: the means are pulled together as far as
+    their scatter is noise, the errors drawn again, the lowest chosen again.
+    """
+    if len(means) < 2:
+        return 0.0
+    order = np.lexsort((errors, means))[:MAX_CONTENDERS]
+    means, errors = means[order], errors[order]
+    truth = means.mean() + kept_share(means, float((errors**2).mean())) * (means - means.mean())
+    draws = ndtri(qmc.Sobol(len(means), rng=0).random_base2(LOG2_DRAWS))
+    seen = truth + errors * draws
+    chosen = seen.argmin(axis=1)
+    return max(float((truth[chosen] - seen[np.arange(len(seen)), chosen]).mean()), 0.0)
+
+
+def kept_share(values: FloatArray, noise: float) -> float:
+    """τ²/(τ²+σ²): the share of the variance of ``values`` that is not ``noise`` (a variance), in [0, 1]."""
+    total = float(values.var(ddof=1)) if len(values) > 1 else 0.0
+    return max(1.0 - noise / total, 0.0) if total > 0.0 else 0.0
+
+
+def without_luck(keys: FloatArray, noise: float) -> tuple[float, float]:
+    """The lowest of ``keys`` pulled towards the better half of them, and the share that was kept.
+
+    ``noise`` is the trial variance. Empirical Bayes: the true value of the winner, given that it won.
+    """
+    ordered = np.sort(keys[np.isfinite(keys)])
+    good = ordered[: max(int(np.ceil(GOOD_SHARE * len(ordered))), min(len(ordered), 3))]
+    kept = kept_share(good, noise)
+    return float(good.mean() + kept * (good[0] - good.mean())), kept

@@ -1,0 +1,201 @@
+"""Surface: a Gaussian process over the unit cube, small enough to be fitted at every look.
+
+Squared-exponential kernel with one length scale a dimension, constant mean, Gaussian noise; the
+hyperparameters are the posterior mode under weak priors. Length scales start long and grow with the
+dimension (Hvarfner et al. 2024, "Vanilla Bayesian optimization performs great in high dimensions"),
+so a handful of trials is fitted by something close to a plane or a bowl, and goes on like one
+outside of the range it was seen in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from tunebook.stats.arrays import BoolArray, FloatArray
+
+#: Mean and SD of the normal prior of a log length scale; the mean grows by half the log of the dimensions.
+LOG_LENGTH_MEAN = 1.0
+LOG_LENGTH_SD = 1.0
+#: Priors of the log variances of signal and noise, for values of standard deviation one.
+LOG_SIGNAL_PRIOR = (0.5, 1.2)
+LOG_NOISE_PRIOR = (-3.0, 1.5)
+#: How sure a noise level known from repeats is held, in log variance.
+LOG_KNOWN_NOISE_SD = 0.5
+BOUNDS_LENGTH = (math.log(0.08), math.log(60.0))
+BOUNDS_SIGNAL = (-5.0, 6.0)
+BOUNDS_NOISE = (math.log(1e-5), math.log(3.0))
+#: Prior variance of the constant mean, wide against values of standard deviation one.
+MEAN_VARIANCE = 9.0
+JITTER = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Points: ``values`` has one row a point and one column a dimension, NaN where it does not exist.
+
+    In a column that ``is_choice`` marks, values are numbers of categories and only equality counts.
+    """
+
+    values: FloatArray
+    is_choice: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def taken(self, rows: object) -> Columns:
+        """These points only."""
+        return Columns(self.values[rows], self.is_choice)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """A fitted process. ``scale`` and ``shift`` undo the standardising of the values."""
+
+    points: Columns
+    lengths: FloatArray
+    signal: float
+    noise: float
+    weights: FloatArray
+    factor: FloatArray
+    shift: float
+    scale: float
+
+    @property
+    def noise_sd(self) -> float:
+        """Standard deviation of the noise in units of the values."""
+        return self.scale * math.sqrt(self.noise)
+
+    @property
+    def signal_share(self) -> float:
+        """Share of the variance that is not noise, at the scale of the prior."""
+        return self.signal / (self.signal + self.noise)
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Posterior mean at ``values`` (points × dimensions)."""
+        return np.asarray(self.shift + self.scale * (self._kernel_to(values) @ self.weights), dtype=np.float64)
+
+    def moments(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Posterior mean and covariance of the noise-free surface at ``values``."""
+        cross = self._kernel_to(values)
+        half = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        prior = _kernel(_distances(values, values, self.points.is_choice), self.lengths, self.signal) + MEAN_VARIANCE
+        return (
+            np.asarray(self.shift + self.scale * (cross @ self.weights), dtype=np.float64),
+            self.scale**2 * (prior - half.T @ half),
+        )
+
+    def draws(self, values: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Joint posterior samples of the noise-free surface, one row a draw."""
+        mean, covariance = self.moments(values)
+        spectrum, axes = np.linalg.eigh(covariance)
+        root = axes * np.sqrt(np.clip(spectrum, 0.0, None))
+        return np.asarray(mean + rng.standard_normal((n_draws, len(mean))) @ root.T, dtype=np.float64)
+
+    def _kernel_to(self, values: FloatArray) -> FloatArray:
+        distances = _distances(values, self.points.values, self.points.is_choice)
+        return _kernel(distances, self.lengths, self.signal) + MEAN_VARIANCE
+
+
+def fit_surface(points: Columns, values: FloatArray, noise_sd: float | None = None) -> Surface:
+    """Fit by the posterior mode of the hyperparameters.
+
+    ``values`` has one finite number a point. ``noise_sd``, in units of the values, narrows the prior
+    of the noise; without it the noise is learned.
+    """
+    shift = float(values.mean())
+    scale = float(values.std()) or 1.0
+    standard = (values - shift) / scale
+    n_dimensions = points.values.shape[1]
+    prior = _prior(n_dimensions, None if noise_sd is None else noise_sd / scale)
+    distances = _distances(points.values, points.values, points.is_choice)
+    found = _mode(distances, standard, prior)
+    lengths, signal, noise = np.exp(found[:-2]), math.exp(found[-2]), math.exp(found[-1])
+    covariance = _kernel(distances, lengths, signal) + MEAN_VARIANCE
+    covariance[np.diag_indices_from(covariance)] += noise + JITTER
+    factor = cholesky(covariance, lower=True, check_finite=False)
+    weights = cho_solve((factor, True), standard, check_finite=False)
+    return Surface(points, lengths, signal, noise, weights, factor, shift, scale)
+
+
+def _prior(n_dimensions: int, noise_sd: float | None) -> tuple[FloatArray, FloatArray]:
+    """Means and standard deviations of the log hyperparameters: lengths, signal, noise."""
+    means = np.full(n_dimensions + 2, LOG_LENGTH_MEAN + 0.5 * math.log(max(n_dimensions, 1)))
+    spreads = np.full(n_dimensions + 2, LOG_LENGTH_SD)
+    means[-2], spreads[-2] = LOG_SIGNAL_PRIOR
+    means[-1], spreads[-1] = LOG_NOISE_PRIOR
+    if noise_sd is not None and noise_sd > 0:
+        means[-1] = np.clip(2.0 * math.log(noise_sd), *BOUNDS_NOISE)
+        spreads[-1] = LOG_KNOWN_NOISE_SD
+    return means, spreads
+
+
+def _mode(distances: FloatArray, values: FloatArray, prior: tuple[FloatArray, FloatArray]) -> FloatArray:
+    n_dimensions = len(distances)
+    bounds = [BOUNDS_LENGTH] * n_dimensions + [BOUNDS_SIGNAL, BOUNDS_NOISE]
+    best: FloatArray | None = None
+    lowest = math.inf
+    for start in _starts(n_dimensions, prior[0]):
+        found = minimize(
+            _loss, start, args=(distances, values, *prior), jac=True, method="L-BFGS-B", bounds=bounds,
+            options={"maxiter": 60},
+        )  # fmt: skip
+        if best is None or found.fun < lowest:
+            best, lowest = np.asarray(found.x, dtype=np.float64), float(found.fun)
+    assert best is not None
+    return best
+
+
+def _starts(n_dimensions: int, means: FloatArray) -> list[FloatArray]:
+    """A smooth surface in much noise, and a rougher one in little: the two usual modes."""
+    smooth, rough = means.copy(), means.copy()
+    rough[:n_dimensions] = math.log(0.5)
+    smooth[-1], rough[-1] = -1.0, means[-1]
+    return [smooth, rough]
+
+
+def _loss(
+    found: FloatArray, distances: FloatArray, values: FloatArray, means: FloatArray, spreads: FloatArray
+) -> tuple[float, FloatArray]:
+    """Negative log posterior of the log hyperparameters, and its gradient."""
+    n_dimensions = len(distances)
+    inverse_squares = np.exp(-2.0 * found[:n_dimensions])
+    signal, noise = math.exp(found[-2]), math.exp(found[-1])
+    kernel = _kernel(distances, np.exp(found[:n_dimensions]), signal)
+    covariance = kernel + MEAN_VARIANCE
+    covariance[np.diag_indices_from(covariance)] += noise + JITTER
+    try:
+        factor = cho_factor(covariance, lower=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return 1e25, np.zeros_like(found)
+    weights = cho_solve(factor, values, check_finite=False)
+    inverse = cho_solve(factor, np.eye(len(values)), check_finite=False)
+    pull = np.outer(weights, weights) - inverse
+    weighted = pull * kernel
+    gradient = np.empty_like(found)
+    flat = weighted.ravel()
+    gradient[:n_dimensions] = -0.5 * inverse_squares * (distances.reshape(n_dimensions, -1) @ flat)
+    gradient[-2] = -0.5 * flat.sum()
+    gradient[-1] = -0.5 * noise * np.trace(pull)
+    away = (found - means) / spreads
+    loss = 0.5 * values @ weights + np.log(np.diag(factor[0])).sum() + 0.5 * away @ away
+    return float(loss), gradient + away / spreads
+
+
+def _kernel(distances: FloatArray, lengths: FloatArray, signal: float) -> FloatArray:
+    squares = np.tensordot(lengths**-2.0, distances, axes=1) if len(lengths) else np.zeros(distances.shape[1:])
+    return np.asarray(signal * np.exp(-0.5 * squares), dtype=np.float64)
+
+
+def _distances(a: FloatArray, b: FloatArray, is_choice: BoolArray) -> FloatArray:
+    """Squared distances, one matrix a dimension; a missing value is one away from any that is there."""
+    difference = a.T[:, :, None] - b.T[:, None, :]
+    squares = difference**2
+    squares[is_choice] = squares[is_choice] != 0
+    missing = np.isnan(a.T)[:, :, None], np.isnan(b.T)[:, None, :]
+    squares = np.where(missing[0] | missing[1], missing[0] != missing[1], squares)
+    return np.asarray(squares, dtype=np.float64)

@@ -1,0 +1,73 @@
+"""Trial variance: the spread between reruns of one configuration with other seeds (D1, L9)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln
+from scipy.stats import chi2
+
+from tunebook.stats.arrays import FloatArray, IntArray
+
+#: Turns a median absolute deviation into a standard deviation of normal noise.
+MAD_TO_SD = 1.4826
+#: Methods §7: noise is read from the last fifth of a curve, and from at least this many values.
+LATE_SHARE = 0.2
+MIN_LATE_VALUES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A standard deviation with the degrees of freedom it rests on."""
+
+    sd: float
+    degrees: int
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The range that holds the true standard deviation, for normal noise (chi-square)."""
+        tail = (1.0 - level) / 2.0
+        scale = self.degrees * self.sd**2
+        return (
+            math.sqrt(scale / float(chi2.ppf(1.0 - tail, self.degrees))),
+            math.sqrt(scale / float(chi2.ppf(tail, self.degrees))),
+        )
+
+
+def unbiasing(degrees: int) -> float:
+    """c4: the mean of a sample standard deviation on ``degrees`` degrees of freedom over the true one."""
+    half = degrees / 2.0
+    return float(math.sqrt(1.0 / half) * math.exp(gammaln(half + 0.5) - gammaln(half)))
+
+
+def pooled_spread(values: FloatArray, groups: IntArray) -> Spread | None:
+    """Pool the variance within groups; None when no group has two finite values.
+
+    ``values`` and ``groups`` have one entry per run. The standard deviation is not corrected by c4:
+    its square is what is unbiased and what tests need; ``unbiasing`` has the factor.
+    """
+    finite = np.isfinite(values)
+    values = values[finite]
+    if not len(values):
+        return None
+    _, numbers, counts = np.unique(groups[finite], return_inverse=True, return_counts=True)
+    degrees = int((counts - 1).sum())
+    if degrees == 0:
+        return None
+    means = np.bincount(numbers, values) / counts
+    squares = float(((values - means[numbers]) ** 2).sum())
+    return Spread(sd=math.sqrt(squares / degrees), degrees=degrees)
+
+
+def curve_noise(values: FloatArray) -> float | None:
+    """Step-to-step noise late in a curve: 1.4826 MAD of first differences over √2 (methods §7).
+
+    None when fewer than 20 finite values are left in the last fifth, as the estimate would be a guess.
+    """
+    late = values[len(values) - max(math.ceil(LATE_SHARE * len(values)), MIN_LATE_VALUES) :]
+    late = late[np.isfinite(late)]
+    if len(late) < MIN_LATE_VALUES or len(values) < MIN_LATE_VALUES:
+        return None
+    changes = np.diff(late)
+    return float(MAD_TO_SD * np.median(np.abs(changes - np.median(changes))) / math.sqrt(2.0))

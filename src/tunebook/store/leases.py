@@ -1,0 +1,241 @@
+"""One writer a trial: claiming, holding on, giving back and ending."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, or_, select, text, update
+
+from tunebook.core.outcome import Outcome
+from tunebook.errors import LeaseLost
+from tunebook.store import curves
+from tunebook.store.rounds import key_of
+from tunebook.store.schema import Record, attempt_ends, attempts, outcomes, owners, queue, trials
+from tunebook.store.trials import SPEC_COLUMNS, spec_of
+from tunebook.store.values import MISHAPS, Claim, EndReason, Lease, Owner, seconds_of, time_of
+
+TOKEN_BYTES = 12
+RAN_OUT = "the lease ran out: its owner did not renew it"
+DECLARED_DEAD = "the owner is gone"
+
+_FREE = (
+    select(queue.c.trial_id, queue.c.attempt_id, *SPEC_COLUMNS)
+    .join_from(queue, trials, trials.c.id == queue.c.trial_id)
+    .where(
+        queue.c.round_id == bindparam("round"),
+        queue.c.rank.is_not(None),
+        or_(queue.c.token.is_(None), queue.c.expires_at < bindparam("now")),
+    )
+    .order_by(queue.c.rank, queue.c.trial_id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True, of=queue)
+)
+_EARLIER = (
+    select(
+        attempts.c.trial_id,
+        func.max(attempts.c.number),
+        func.sum(case((attempt_ends.c.reason.in_(MISHAPS), 1), else_=0)),
+    )
+    .join_from(attempts, attempt_ends, isouter=True)
+    .where(attempts.c.trial_id.in_(bindparam("trials", expanding=True)))
+    .group_by(attempts.c.trial_id)
+)
+_ADD_OWNER = text(
+    "INSERT INTO owners (id, host, pid, started) VALUES (:id, :host, :pid, :started) ON CONFLICT DO NOTHING"
+)
+_ADD_ATTEMPT = insert(attempts).returning(attempts.c.id)
+_LEND = (
+    update(queue)
+    .where(queue.c.trial_id == bindparam("trial"))
+    .values(
+        attempt_id=bindparam("attempt"),
+        token=bindparam("proof"),
+        owner_id=bindparam("owner"),
+        expires_at=bindparam("until"),
+    )
+)
+_RENEW = (
+    update(queue)
+    .where(queue.c.owner_id == bindparam("owner"), queue.c.token.is_not(None))
+    .values(expires_at=bindparam("until"))
+    .returning(queue.c.attempt_id)
+)
+_LEASES = (
+    select(
+        trials.c.name,
+        queue.c.attempt_id,
+        queue.c.expires_at,
+        owners.c.id.label("owner"),
+        owners.c.host,
+        owners.c.pid,
+        owners.c.started,
+    )
+    .join_from(queue, trials, trials.c.id == queue.c.trial_id)
+    .join(owners, owners.c.id == queue.c.owner_id)
+    .where(queue.c.round_id == bindparam("round"), queue.c.token.is_not(None))
+    .order_by(queue.c.rank, queue.c.trial_id)
+)
+_OF_OWNERS = (
+    select(queue.c.trial_id, queue.c.attempt_id)
+    .where(queue.c.owner_id.in_(bindparam("owners", expanding=True)), queue.c.token.is_not(None))
+    .with_for_update()
+)
+_HOLD = select(queue.c.token).where(queue.c.trial_id == bindparam("trial")).with_for_update()
+_WINNER = (
+    select(attempts.c.token)
+    .join_from(outcomes, attempts, attempts.c.id == outcomes.c.attempt_id)
+    .where(outcomes.c.trial_id == bindparam("trial"))
+)
+_ALL_ATTEMPTS = select(attempts.c.id).where(attempts.c.trial_id == bindparam("trial"))
+_END_ATTEMPT = insert(attempt_ends)
+_END_TRIAL = insert(outcomes)
+_LEAVE_QUEUE = delete(queue).where(queue.c.trial_id == bindparam("trial"))
+
+
+def claim(
+    connection: Connection,
+    name: str,
+    owner: Owner,
+    limit: int,
+    now: float,
+    lease_seconds: float,
+    provenance: str | None,
+) -> tuple[Claim, ...]:
+    """Lend ``owner`` the next trials of the plan that nobody runs, at most ``limit``."""
+    wanted = {"round": key_of(connection, name), "now": now, "limit": limit}
+    free = connection.execute(_FREE, wanted).all()
+    if not free:
+        return ()
+    end_attempts(connection, [row.attempt_id for row in free if row.attempt_id is not None], "lost", RAN_OUT, now)
+    keys = [row.trial_id for row in free]
+    earlier = {row[0]: (row[1], row[2]) for row in connection.execute(_EARLIER, {"trials": keys})}
+    _add_owner(connection, owner)
+    made = [_start(connection, row, earlier.get(row.trial_id, (0, 0)), owner, now, provenance) for row in free]
+    until = now + lease_seconds
+    connection.execute(_LEND, [_loan(attempt, owner, until) for attempt in made])
+    return tuple(Claim(round=name, spec=spec_of(row), **attempt) for row, attempt in zip(free, made, strict=True))
+
+
+def renew(connection: Connection, owner_id: str, until: float) -> frozenset[int]:
+    """Extend everything ``owner_id`` holds; the keys of those attempts."""
+    return frozenset(connection.execute(_RENEW, {"owner": owner_id, "until": until}).scalars())
+
+
+def held(connection: Connection, name: str) -> tuple[Lease, ...]:
+    """Every lease of the round, run out or not."""
+    return tuple(_lease(row) for row in connection.execute(_LEASES, {"round": key_of(connection, name)}))
+
+
+def expire(connection: Connection, owner_ids: Iterable[str], now: float) -> int:
+    """Take back all that these owners hold; how many trials that were."""
+    found = connection.execute(_OF_OWNERS, {"owners": list(owner_ids)}).all()
+    end_attempts(connection, [row.attempt_id for row in found], "lost", DECLARED_DEAD, now)
+    _give_back(connection, [row.trial_id for row in found])
+    return len(found)
+
+
+def release(connection: Connection, held_claim: Claim, reason: EndReason, detail: str, now: float) -> None:
+    """End the attempt without an outcome; the trial is pending again."""
+    if connection.execute(_HOLD, {"trial": held_claim.trial_key}).scalar() != held_claim.token:
+        raise _lost(held_claim)
+    end_attempts(connection, [held_claim.attempt_key], reason, detail, now)
+    _give_back(connection, [held_claim.trial_key])
+
+
+def finish(connection: Connection, ended: Sequence[tuple[Claim, Outcome, float]], now: float) -> None:
+    """Give trials their outcomes, all or none; again for the same attempt changes nothing."""
+    for held_claim, outcome, seconds in ended:
+        token = connection.execute(_HOLD, {"trial": held_claim.trial_key}).scalar()
+        if token == held_claim.token:
+            _finish(connection, held_claim, outcome, seconds, now)
+        elif connection.execute(_WINNER, {"trial": held_claim.trial_key}).scalar() != held_claim.token:
+            raise _lost(held_claim)
+
+
+def end_attempts(connection: Connection, keys: Sequence[int], reason: EndReason, detail: str, now: float) -> None:
+    """Note why attempts ended that gave no outcome."""
+    rows = [{"attempt_id": key, "reason": reason, "detail": detail, "ended_at": now} for key in keys]
+    if rows:
+        connection.execute(_END_ATTEMPT, rows)
+
+
+def outcome_row(
+    trial_key: int, attempt_key: int, outcome: Outcome, seconds: float | None, now: float
+) -> dict[str, Any]:
+    """An outcome as a row."""
+    return {
+        "trial_id": trial_key,
+        "attempt_id": attempt_key,
+        "status": outcome.status.value,
+        "cause": None if outcome.cause is None else outcome.cause.value,
+        "detail": outcome.detail,
+        "seconds": seconds,
+        "ended_at": now,
+    }
+
+
+def _finish(connection: Connection, ended: Claim, outcome: Outcome, seconds: float, now: float) -> None:
+    trial = {"trial": ended.trial_key}
+    connection.execute(_END_TRIAL, outcome_row(ended.trial_key, ended.attempt_key, outcome, seconds, now))
+    connection.execute(_LEAVE_QUEUE, trial)
+    keys = connection.execute(_ALL_ATTEMPTS, trial).scalars().all() if ended.attempt > 1 else [ended.attempt_key]
+    curves.compact(connection, keys)
+
+
+def _start(
+    connection: Connection,
+    row: Record,
+    earlier: tuple[int, int],
+    owner: Owner,
+    now: float,
+    provenance: str | None,
+) -> dict[str, Any]:
+    number, token = earlier[0] + 1, secrets.token_urlsafe(TOKEN_BYTES)
+    attempt = {
+        "trial_id": row.trial_id,
+        "number": number,
+        "token": token,
+        "owner_id": owner.id,
+        "provenance_id": provenance,
+        "started_at": now,
+    }
+    key = int(connection.execute(_ADD_ATTEMPT, attempt).scalar_one())
+    return {
+        "trial_key": row.trial_id,
+        "attempt": number,
+        "attempt_key": key,
+        "token": token,
+        "mishaps": int(earlier[1]),
+    }
+
+
+def _loan(attempt: Mapping[str, Any], owner: Owner, until: float) -> dict[str, Any]:
+    return {
+        "trial": attempt["trial_key"],
+        "attempt": attempt["attempt_key"],
+        "proof": attempt["token"],
+        "owner": owner.id,
+        "until": until,
+    }
+
+
+def _give_back(connection: Connection, trial_keys: Sequence[int]) -> None:
+    nothing = {"attempt": None, "proof": None, "owner": None, "until": None}
+    if trial_keys:
+        connection.execute(_LEND, [{"trial": key, **nothing} for key in trial_keys])
+
+
+def _add_owner(connection: Connection, owner: Owner) -> None:
+    row = {"id": owner.id, "host": owner.host, "pid": owner.pid, "started": seconds_of(owner.started)}
+    connection.execute(_ADD_OWNER, row)
+
+
+def _lease(row: Record) -> Lease:
+    owner = Owner(id=row.owner, host=row.host, pid=row.pid, started=time_of(row.started))
+    return Lease(trial=row.name, attempt_key=row.attempt_id, owner=owner, expires_at=time_of(row.expires_at))
+
+
+def _lost(held_claim: Claim) -> LeaseLost:
+    return LeaseLost(f"attempt {held_claim.attempt} of trial {held_claim.spec.id} no longer holds its lease")
