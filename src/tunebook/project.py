@@ -30,7 +30,7 @@ from tunebook.evidence import Evidence
 if TYPE_CHECKING:
     from tunebook.bridges.imported import Imported
     from tunebook.learn.analyse import Analysis
-    from tunebook.learn.curves import CurveReport
+    from tunebook.learn.curve_report import CurveReport
     from tunebook.plan.summary import PlanSummary
     from tunebook.run.run import RunReport
     from tunebook.show.sheet import SheetRow
@@ -260,7 +260,7 @@ class Project:
 
     def curves(self, round_name: str, *, objective: str | Objective | None = None) -> CurveReport:
         """The diagnosis of every trial's curves (L6)."""
-        from tunebook.learn.curves import diagnose_round
+        from tunebook.learn.curve_report import diagnose_round
 
         evidence = self.evidence(round_name)
         return diagnose_round(evidence, revised(evidence.round.objective, objective))
@@ -295,12 +295,16 @@ class Project:
 
     def sheet(self) -> list[SheetRow]:
         """The tracking sheet: one row a study of every round (E7)."""
-        from tunebook.show.sheet import rows_of
+        from tunebook.show import sheet
 
         return [
             row
-            for listed in self.store.rounds()
-            for row in rows_of(self.evidence(listed.name), design_file=self._design_file(listed.name))
+            for listed in (self.store.rounds() if self.has_store else ())
+            for row in sheet.rows(
+                self.evidence(listed.name),
+                design=self._design_file(listed.name),
+                reproduce=f"tunebook run {self._design_file(listed.name)}" if self._design_file(listed.name) else "",
+            )
         ]
 
     # -- remembering -------------------------------------------------------------------------
@@ -315,9 +319,10 @@ class Project:
         known = {row.name for row in self.store.rounds()} if self.has_store else set()
         return self.store.specs(round_name, retired=True) if round_name in known else ()
 
-    def _design_file(self, round_name: str) -> str | None:
+    def _design_file(self, round_name: str) -> str:
+        """Where a round's design lies, from the project's folder; empty where the project has no file of it."""
         path = Path(ROUNDS) / f"{round_name}.toml"
-        return str(path) if (self.root / path).is_file() else None
+        return str(path) if (self.root / path).is_file() else ""
 
     def _status(self, name: str, origin: str) -> RoundStatus:
         return RoundStatus(round=name, counts=self.store.counts(name), origin=origin)

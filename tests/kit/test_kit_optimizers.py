@@ -27,17 +27,19 @@ def sgd(w: np.ndarray, grads: Iterator[np.ndarray], *, lr: float, decay: float) 
 
 def momentum(w: np.ndarray, grads: Iterator[np.ndarray], *, lr: float, gamma: float, decay: float, nesterov: bool):
     v = np.zeros_like(w)
-    for g in grads:
-        g = g + decay * w
+    for gradient in grads:
+        g = gradient + decay * w
         v = gamma * v + g
         w = w - lr * (gamma * v + g if nesterov else v)
         yield w
 
 
-def rmsprop(w: np.ndarray, grads: Iterator[np.ndarray], *, lr: float, rho: float, gamma: float, eps: float, decay: float):
+def rmsprop(
+    w: np.ndarray, grads: Iterator[np.ndarray], *, lr: float, rho: float, gamma: float, eps: float, decay: float
+):
     v, m = np.ones_like(w), np.zeros_like(w)
-    for g in grads:
-        g = g + decay * w
+    for gradient in grads:
+        g = gradient + decay * w
         v = rho * v + (1 - rho) * g**2
         m = gamma * m + lr / np.sqrt(v + eps) * g
         w = w - m
@@ -57,8 +59,8 @@ def adam(
     nesterov: bool = False,
 ):
     m, v = np.zeros_like(w), np.zeros_like(w)
-    for t, g in enumerate(grads, start=1):
-        g = g + l2 * w
+    for t, gradient in enumerate(grads, start=1):
+        g = gradient + l2 * w
         w = w - lr * decoupled * w
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g**2
@@ -135,7 +137,9 @@ def test_every_step_is_the_playbooks(case: str, foreach: bool | None) -> None:
 ETA, GAMMA, BETA2 = 0.05, 0.9, 0.999
 
 
-def noisy_quadratic(make: Callable[[list[torch.Tensor]], torch.optim.Optimizer], rate: Callable[[int], float]) -> torch.Tensor:
+def noisy_quadratic(
+    make: Callable[[list[torch.Tensor]], torch.optim.Optimizer], rate: Callable[[int], float]
+) -> torch.Tensor:
     """Weights after 200 steps on a quadratic with curvatures of 0.1 to 1 and noise in its gradient."""
     generator = torch.Generator().manual_seed(0)
     curvature = torch.logspace(-1, 0, 10, dtype=torch.float64)
@@ -178,7 +182,7 @@ def test_special_rule_is_a_limit_with_an_error_inverse_to_epsilon(case: str) -> 
 
 
 def test_sgd_is_momentum_and_nesterov_without_momentum() -> None:
-    plain = noisy_quadratic(lambda p: SGD(p), lambda t: ETA)
+    plain = noisy_quadratic(SGD, lambda t: ETA)
     for cls in (Momentum, Nesterov):
         assert torch.equal(noisy_quadratic(lambda p, cls=cls: cls(p, momentum=0.0), lambda t: ETA), plain)
 
@@ -295,7 +299,10 @@ def test_groups_have_their_own_rates_and_late_parameters_their_own_count(foreach
 
 def test_mixed_types_and_many_small_parameters_are_all_updated() -> None:
     weights = [torch.ones(40_000, requires_grad=True) for _ in range(4)]
-    weights += [torch.ones(2, dtype=torch.float64, requires_grad=True), torch.ones(2, dtype=torch.bfloat16, requires_grad=True)]
+    weights += [
+        torch.ones(2, dtype=torch.float64, requires_grad=True),
+        torch.ones(2, dtype=torch.bfloat16, requires_grad=True),
+    ]
     for foreach in (True, False, None):
         for weight in weights:
             weight.grad = torch.ones_like(weight)
@@ -318,6 +325,8 @@ def test_closure_is_evaluated_with_gradients(cls: type) -> None:
     assert weight.item() < 2.0
 
 
+# PyTorch's compiler warns of its own use of torch.jit while it is imported.
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("cls", ALL)
 def test_compiled_step_is_the_same_in_one_graph(cls: type) -> None:
     torch._dynamo.reset()
@@ -365,7 +374,7 @@ def test_gradient_scaler_skips_overflow_and_unscales(cls: type) -> None:
 
 @pytest.mark.parametrize("cls", ALL)
 def test_sparse_and_complex_are_refused(cls: type) -> None:
-    with pytest.raises(InputError, match="real parameters.*complex64"):
+    with pytest.raises(InputError, match=r"real parameters.*complex64"):
         cls([torch.zeros(2, dtype=torch.complex64, requires_grad=True)], lr=0.1)
     embedding = nn.Embedding(4, 2, sparse=True)
     embedding(torch.tensor([1])).sum().backward()

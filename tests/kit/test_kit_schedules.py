@@ -50,7 +50,15 @@ def test_schedule_has_the_value_of_the_later_phase_at_every_joint(parts: list[Ph
 def test_known_values() -> None:
     schedule = linear_schedule(100, warmup_steps=10, constant_steps=40, end=0.1)
     assert schedule.joints == (10, 50, 100)
-    assert [schedule(step) for step in (0, 5, 10, 49, 50, 75, 100)] == [0.0, 0.5, 1.0, 1.0, 1.0, pytest.approx(0.55), 0.1]
+    assert [schedule(step) for step in (0, 5, 10, 49, 50, 75, 100)] == [
+        0.0,
+        0.5,
+        1.0,
+        1.0,
+        1.0,
+        pytest.approx(0.55),
+        0.1,
+    ]
     cosine = cosine_schedule(100, warmup_steps=20)
     # cos(pi/4) above and below the middle of the decay
     assert [cosine(step) for step in (20, 40, 60, 80, 100)] == [
@@ -116,7 +124,7 @@ def test_impossible_schedules_are_refused(make) -> None:
 
 
 def test_warmup_longer_than_the_run_is_named() -> None:
-    with pytest.raises(InputError, match="warmup of 101 steps .* run of 100 steps"):
+    with pytest.raises(InputError, match=r"warmup of 101 steps .* run of 100 steps"):
         linear_schedule(100, warmup_steps=101)
 
 

@@ -120,6 +120,9 @@ def test_a_drawn_value_is_inside_and_is_drawn_again_from_where_it_lies(domain, u
 
 
 @given(domains, st.floats(0, 1))
+@example(Range(low=0.999, high=1.0, scale="log"), 0.123456789)
+@example(Range(low=1000.0, high=1000.01), 0.123456789)
+@example(Range(low=0.5, high=0.5001, scale="reverse_log"), 0.123456789)
 def test_a_point_moves_by_no_more_than_its_cell(domain, u):
     (back,) = to_unit(domain, from_unit(domain, np.array([u])))
     if isinstance(domain, Range) and domain.scale == "log" and domain.type == "int":

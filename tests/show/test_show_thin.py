@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def test_every_bucket_keeps_its_least_and_greatest_value(curves: Curves, n_point
     n_buckets = (n_points - 2) // 2
     owner = np.repeat(np.arange(len(curves)), np.diff(curves.offsets))
     starts = bucket_starts(curves, owner, n_buckets) if len(owner) else np.empty(0, np.int64)
-    for start, end in zip(starts, np.append(starts[1:], len(owner)), strict=True):
+    for start, end in itertools.pairwise([*starts.tolist(), len(owner)]):
         own = curves.values[start:end]
         own = own[np.isfinite(own)]
         kept = thinned[int(owner[start])][1]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tunebook._optional import require
+from tunebook.bridges import files
 from tunebook.core.config import Value
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
@@ -19,6 +20,12 @@ from tunebook.evidence import Evidence
 #: Columns of the table of trials before the hyperparameters (contract.md, store in files).
 TRIAL_COLUMNS = ("trial", "study", "seed", "purpose", "status", "cause", "objective", "best_step")
 CURVE_COLUMNS = ("trial", "step", "metric", "value")
+
+
+def write_folder(path: Path, evidence: Evidence) -> list[Path]:
+    """``design.toml``, ``trials.csv`` and ``curves.csv``, which ``import csv`` reads back."""
+    files.write(path, evidence)
+    return [path / files.DESIGN, path / files.TRIALS, path / files.CURVES]
 
 
 def write_csv(path: Path, evidence: Evidence) -> list[Path]:

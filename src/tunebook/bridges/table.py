@@ -21,7 +21,7 @@ READERS = {
 }
 #: By the ending of the target; the empty one is a folder.
 WRITERS = {
-    "": "tunebook.bridges.files:write",
+    "": "tunebook.bridges.exports:write_folder",
     ".csv": "tunebook.bridges.exports:write_csv",
     ".json": "tunebook.bridges.exports:write_json",
     ".parquet": "tunebook.bridges.exports:write_parquet",

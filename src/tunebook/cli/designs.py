@@ -50,11 +50,12 @@ def check(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.project import Project
-        from tunebook.show import terminal
+        from tunebook.show import screens
 
         opened = Project.for_design(design, folder=project, store=store)
-        summary = opened.check(design, workers=workers)
-        output.show(summary.to_mapping(), lambda: terminal.plan(summary))
+        wanted = opened.design(design)
+        summary = opened.check(wanted, workers=workers)
+        output.show(summary.to_mapping(), lambda: screens.plan(summary, wanted))
         exit_if_blocked(strict, (finding.severity for finding in summary.findings))
 
 

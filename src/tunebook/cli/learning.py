@@ -36,7 +36,7 @@ def learn(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.project import Project
-        from tunebook.show import terminal
+        from tunebook.show import screens
 
         with Project.open(project, store=store) as opened:
             analysis = opened.learn(round_name, objective=objective)
@@ -45,7 +45,7 @@ def learn(
                 output.say(f"The report is in {html}") if as_json else None
             output.show(
                 analysis.to_mapping(),
-                lambda: terminal.analysis(analysis),
+                lambda: screens.analysis(analysis),
                 *([lambda: f"The report is in {html}"] if html else []),
             )
         exit_if_blocked(strict, (finding.severity for finding in analysis.findings))
@@ -62,11 +62,11 @@ def curves(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.project import Project
-        from tunebook.show import terminal
+        from tunebook.show import screens
 
         with Project.open(project, store=store) as opened:
             diagnosis = opened.curves(round_name, objective=objective)
-            output.show(diagnosis.to_mapping(), lambda: terminal.curves(diagnosis))
+            output.show(diagnosis.to_mapping(), lambda: screens.curves(diagnosis))
 
 
 def import_runs(
@@ -80,8 +80,8 @@ def import_runs(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.project import Project
-        from tunebook.show import terminal
+        from tunebook.show import screens
 
         with Project.open(project, store=store) as opened:
             report = opened.import_runs(kind, path)
-            output.show(report.to_mapping(), lambda: terminal.imported(report))
+            output.show(report.to_mapping(), lambda: screens.imported(report))

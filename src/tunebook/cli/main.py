@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from tunebook.cli import designs, learning, records, running
@@ -39,7 +37,3 @@ def top(
 def main() -> None:
     """Entry point of the command."""
     app(prog_name="tunebook")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -49,18 +50,19 @@ def sheet(
     """The experiment tracking sheet: every study, its trials, its best value, how to reproduce it."""
     output = Output(as_json=as_json)
     with reported(output):
-        from tunebook.project import Project
+        from tunebook.project import Project, write_file
+        from tunebook.show import screens
         from tunebook.show import sheet as sheets
-        from tunebook.show import terminal
 
         with Project.open(project, store=store) as opened:
             rows = opened.sheet()
-        if form is None and target is None:
-            output.show({"sheet": [row.to_mapping() for row in rows]}, lambda: terminal.sheet(rows))
+        wanted = form or (target.suffix.lstrip(".") if target else None)
+        if wanted is None:
+            output.show({"sheet": [asdict(row) for row in rows]}, lambda: screens.sheet(rows))
             return
-        data = sheets.write(rows, form or (target.suffix.lstrip(".") if target else "csv"))
+        data = sheets.encode(rows, wanted)
         if target is None:
             sys.stdout.buffer.write(data)
         else:
-            target.write_bytes(data)
+            write_file(target, data)
             output.show({"file": str(target)}, lambda: f"wrote {target}")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from tunebook.core.config import Value, same_value
-from tunebook.core.hyperparameter import Choice, Constant, Domain, Hyperparameter, Range, is_number
+from tunebook.core.hyperparameter import Choice, Constant, Domain, Hyperparameter, Range, Scale, is_number
 from tunebook.core.round import Question, Round
 from tunebook.core.space import Space
 
@@ -187,7 +187,7 @@ class Regularise(Action):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip(Action):
-    """Clip gradients: search the norm to clip at, or carry out the clipping procedure where the design has none (I3)."""
+    """Clip gradients: search the norm to clip at, or clip by the procedure where the design has none (I3)."""
 
     kind: ClassVar[str] = "clip"
     hyperparameter: str | None = None

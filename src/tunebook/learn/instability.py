@@ -103,8 +103,8 @@ class _Above:
         if not self.n_trials:
             return "No trial lies just above it."
         return (
-            f"Of the {self.n_trials} trials just above it {self.n_infeasible} are infeasible, and in {self.n_turning} the "
-            f"training loss rises after it had fallen."
+            f"Of the {self.n_trials} trials just above it {self.n_infeasible} are infeasible, and in {self.n_turning} "
+            f"the training loss rises after it had fallen."
         )
 
 

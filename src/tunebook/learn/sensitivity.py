@@ -47,8 +47,8 @@ MATTERS_WORDS = Words(
 )
 FIX_WORDS = Words(
     says=(
-        "{hyperparameter} made no difference within {low} to {high}: it explains at most {upper:.1%} of the variance of "
-        "the fitted surface, interactions included."
+        "{hyperparameter} made no difference within {low} to {high}: it explains at most {upper:.1%} of the variance "
+        "of the fitted surface, interactions included."
     ),
     why="What does not matter can be fixed, so that the trials go to what does; it stays as a caveat.",
     fix="Fix it at {value}, its value in the best trial.",
@@ -63,8 +63,8 @@ INTERACTION_WORDS = Words(
 )
 NARROW_WORDS = Words(
     says=(
-        "Good values of {hyperparameter} lie between {new_low:.3g} and {new_high:.3g}, {share:.0%} of the searched range "
-        "{low:g} to {high:g}."
+        "Good values of {hyperparameter} lie between {new_low:.3g} and {new_high:.3g}, {share:.0%} of the searched "
+        "range {low:g} to {high:g}."
     ),
     why="Trials outside of it are spent where the optimum almost surely is not.",
     fix="Search {hyperparameter} from {new_low:.3g} to {new_high:.3g} when the next round asks about the optimum.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tunebook.core.action import Lengthen, Shorten
 from tunebook.core.finding import Finding, Severity, Words
 from tunebook.evidence import FloatArray, IntArray
 from tunebook.learn.names import has_schedule
@@ -73,20 +74,21 @@ def _best_step_shares(view: View, trials: IntArray) -> FloatArray:
 
 
 def _early(view: View, shares: FloatArray) -> Finding:
-    total = view.evidence.round.max_train_steps
+    steps = max(1, round(2 * float(shares.max()) * view.evidence.round.max_train_steps))
     return Finding(
         code="best_step_early",
         requirement="T2",
         severity=Severity.WARNING,
         words=EARLY_WORDS,
         confidence=1.0 - 0.5 ** len(shares),
+        next=Shorten(max_train_steps=steps),
         evidence={
             "n_trials": len(shares),
             "metric": view.objective.metric,
             "early": EARLY,
             "median": float(np.median(shares)),
             "latest": float(shares.max()),
-            "steps": max(1, round(2 * float(shares.max()) * total)),
+            "steps": steps,
         },
     )
 
@@ -102,6 +104,7 @@ def _late(view: View, shares: FloatArray) -> Iterator[Finding]:
         severity=Severity.NOTE if decays is None else Severity.WARNING,
         words=LATE_WORDS,
         confidence=0.5 if decays is None else 0.9,
+        next=None if decays is None else Lengthen(max_train_steps=2 * view.evidence.round.max_train_steps),
         evidence={
             "n_trials": len(shares),
             "metric": view.objective.metric,

@@ -13,6 +13,7 @@ from typing import Any
 
 from tunebook._optional import require
 from tunebook.core.objective import Objective
+from tunebook.errors import InputError
 from tunebook.evidence import Evidence
 from tunebook.show.data.numbers import short
 from tunebook.show.data.studies import StudySummary, study_summaries
@@ -103,7 +104,7 @@ def to_markdown(sheet: Sequence[SheetRow]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def write_parquet(sheet: Sequence[SheetRow], path: Path) -> None:
+def write_parquet(sheet: Sequence[SheetRow], path: Path | io.BytesIO) -> None:
     """The sheet as a Parquet file; ``MissingExtra`` when pyarrow is not installed."""
     arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
     kinds = {"int": arrow.int64(), "float": arrow.float64()}
@@ -111,6 +112,19 @@ def write_parquet(sheet: Sequence[SheetRow], path: Path) -> None:
         [(item.name, kinds.get(str(item.type).removesuffix(" | None"), arrow.string())) for item in fields(SheetRow)]
     )
     parquet.write_table(arrow.Table.from_pylist([asdict(row) for row in sheet], schema=schema), path)
+
+
+def encode(sheet: Sequence[SheetRow], form: str) -> bytes:
+    """The sheet as the bytes of a file: ``csv``, ``md`` or ``parquet``; ``InputError`` for another word."""
+    if form == "csv":
+        return to_csv(sheet).encode()
+    if form == "md":
+        return to_markdown(sheet).encode()
+    if form == "parquet":
+        buffer = io.BytesIO()
+        write_parquet(sheet, buffer)
+        return buffer.getvalue()
+    raise InputError(f"--format {form!r} is not accepted; accepted: csv, md, parquet")
 
 
 def _csv_cell(value: Any) -> Any:

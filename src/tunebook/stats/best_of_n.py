@@ -74,13 +74,16 @@ def mean_with_replacement(values: FloatArray, n: int) -> float:
 def mean_without_replacement(values: FloatArray, n: int) -> float:
     """The unbiased U-statistic of the expected best of ``n`` <= N (Tang et al. 2020)."""
     ordered = worst_last(values)
-    n_values = len(ordered)
+    return _weighted(ordered, choosing_weights(len(ordered), n))
+
+
+def choosing_weights(n_values: int, n: int) -> FloatArray:
+    """Probability that each of ``n_values``, best first, is the best of ``n`` drawn without replacement."""
     if not 1 <= n <= n_values:
         raise ValueError(f"the best of {n} without replacement needs 1 to {n_values} draws")
     worse = np.arange(n_values - 1, -1, -1)
-    allowed = worse >= n - 1
-    ways = np.where(allowed, _log_binomial(np.maximum(worse, n - 1), n - 1), -np.inf)
-    return _weighted(ordered, np.exp(ways - _log_binomial(np.array(n_values), n)))
+    ways = np.where(worse >= n - 1, _log_binomial(np.maximum(worse, n - 1), n - 1), -np.inf)
+    return np.asarray(np.exp(ways - _log_binomial(np.array(n_values), n)), dtype=np.float64)
 
 
 def _weighted(ordered: FloatArray, weights: FloatArray) -> float:

@@ -17,6 +17,8 @@ MIN_LATE_POINTS = 5
 #: A peak-to-peak scatter of 2 units is large, of 1 is not; 1 time the gain of the second half is, half of it is not.
 SCATTER_UNITS = math.sqrt(2.0)
 GAIN_SHARE = math.sqrt(0.5)
+#: A swing from one evaluation to the next, as opposed to a smooth cycle, is at most this many times its roughness.
+ROUGHNESS = 1.5
 STEEPNESS = 4.0
 
 
@@ -26,14 +28,18 @@ def late_scatter(x: FloatArray, y: FloatArray, material: float) -> Mark:
     late = x >= LATE
     if late.sum() < MIN_LATE_POINTS:
         return UNKNOWN
-    residual = y[late] - line_trend(x[late], y[late])
-    scatter = float(np.ptp(residual))
+    scatter = min(float(np.ptp(y[late] - line_trend(x[late], y[late]))), ROUGHNESS * roughness(y[late]))
     gain = largest_fall(y[x >= HALF])
     score = all_of(
         logistic(scatter, SCATTER_UNITS * material, STEEPNESS),
         logistic(scatter, GAIN_SHARE * max(gain, 0.0), STEEPNESS),
     )
     return Mark(size=scatter, score=score, first=LATE, last=1.0)
+
+
+def roughness(y: FloatArray) -> float:
+    """Peak-to-peak of the second differences, scaled so that independent noise gives its own peak-to-peak."""
+    return float(np.ptp(np.diff(y, 2))) / math.sqrt(6.0)
 
 
 def largest_fall(y: FloatArray) -> float:

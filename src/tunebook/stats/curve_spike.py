@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunebook.stats.curve_mark import UNKNOWN, Mark, all_of, logistic
-from tunebook.stats.curve_smooth import MAD_TO_SD, FloatArray, finite, median_before
+from tunebook.stats.curve_smooth import MAD_TO_SD, FloatArray, finite, median_before, running_median
 
 #: A rise to 1.5 times the local level is a spike, to 1.2 times is none; the threshold lies between (L6).
 FACTOR = math.sqrt(1.5 * 1.2)
@@ -21,6 +21,10 @@ START = 0.05
 #: Points before a spike that give its level, and those that give its scatter.
 LEVEL_WIDTH = 5
 SCATTER_WIDTH = 21
+#: Noise around a centred median of 5 times this is the noise itself (normal noise, by simulation).
+CENTRED = 1.38
+#: A sudden rise takes at most this many logging points (L6).
+SUDDEN = 3
 MIN_POINTS = 8
 STEEPNESS = 8.0
 SCATTER_STEEPNESS = 3.0
@@ -31,12 +35,12 @@ def spike(x: FloatArray, y: FloatArray) -> Mark:
     x, y = finite(x, y)
     if len(y) < MIN_POINTS:
         return UNKNOWN
-    level = median_before(y, LEVEL_WIDTH)
+    level = np.maximum(median_before(y, LEVEL_WIDTH), points_before(y, SUDDEN))
     change = y - level
     usable = (x >= START) & (level > 0) & (np.arange(len(y)) >= LEVEL_WIDTH)
     if not usable.any():
         return UNKNOWN
-    scatter = local_scatter(change, usable)
+    scatter = local_scatter(y, usable)
     scatters = SCATTERS * max(1.0, math.sqrt(math.log(len(y)) / math.log(ORDINARY_LENGTH)))
     rise = np.where(usable, change / np.where(level > 0, level, 1.0), 0.0)
     clear = change / np.maximum(scatter, 1e-12 * np.abs(level) + 1e-300)
@@ -49,9 +53,14 @@ def spike(x: FloatArray, y: FloatArray) -> Mark:
     return Mark(size=float(rise[peak]), score=score, first=float(x[peak]), last=float(x[peak]))
 
 
-def local_scatter(change: FloatArray, usable: npt.NDArray[np.bool_]) -> FloatArray:
-    """Robust scale of the changes before each point; that of the whole run where too few points are before."""
-    size = np.abs(change)
+def points_before(y: FloatArray, n_points: int) -> FloatArray:
+    """The value ``n_points`` earlier; the first value where there is none."""
+    return np.concatenate((np.full(n_points, y[0]), y[:-n_points]))
+
+
+def local_scatter(y: FloatArray, usable: npt.NDArray[np.bool_]) -> FloatArray:
+    """Robust scale of the noise before each point; that of the whole run where too few points are before."""
+    size = CENTRED * np.abs(y - running_median(y, LEVEL_WIDTH))
     scatter = median_before(size, SCATTER_WIDTH)
     first = int(np.argmax(usable)) + SCATTER_WIDTH
     scatter[:first] = np.median(size[usable])
