@@ -124,7 +124,9 @@ def _truth(surface, wall, d, categories, noise):
         values = surface(starts) + (1e3 * np.maximum(wall(starts) - 0.5, 0) if wall else 0)
         best = [(float(values.min()), starts[values.argmin()])]
         for start in starts[np.argsort(values)[:3]]:
-            found = minimize(loss, start, method="Powell", bounds=list(zip(lows, highs, strict=False)), options={"maxiter": 6})
+            found = minimize(
+                loss, start, method="Powell", bounds=list(zip(lows, highs, strict=False)), options={"maxiter": 6}
+            )
             best.append((float(found.fun), found.x))
         return min(best, key=lambda pair: pair[0])
 

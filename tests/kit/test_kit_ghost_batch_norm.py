@@ -1,4 +1,4 @@
-"""Ghost batch norm: a slice is ordinary batch norm on that slice, the running statistics are those of the whole batch."""
+"""Ghost batch norm: a slice is batch norm on that slice, the running statistics are those of the whole batch."""
 
 import pytest
 import torch

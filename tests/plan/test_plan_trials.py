@@ -266,7 +266,7 @@ def test_what_changes_the_result_of_training_starts_over(changes):
 def test_trials_with_another_purpose_are_no_part_of_the_plan():
     design = SPACES["flat"]
     specs = plan_trials(design)
-    repeats = [replace(spec, purpose=TrialPurpose.REPEAT, seed=5, index=None, point=None) for spec in specs]
+    repeats = [replace(spec, purpose=TrialPurpose.REPEAT) for spec in specs]
     imported = [replace(spec, index=None, point=None) for spec in specs]
     assert plan_trials(design, repeats) == specs
     assert plan_trials(design, imported) == specs

@@ -17,7 +17,7 @@ from tunebook.show.data.studies import study_summaries
 from tunebook.show.data.table import trial_table
 from tunebook.show.notebook import Summary, summary_html
 from tunebook.show.sheet import COLUMNS, SheetRow, rows, to_csv, to_markdown, write_parquet
-from tunebook.show.terminal import diagnosis_table, findings_view, plain, plan_view, studies_view
+from tunebook.show.terminal import diagnosis_table, findings_view, plain, studies_view
 from tunebook.show.words import action_text, confidence_text, next_step
 
 
@@ -63,7 +63,6 @@ def test_severity_has_a_colour_on_a_terminal() -> None:
 def test_markup_in_texts_is_text() -> None:
     hostile = "[bold red]x[/] [link=file:///]y[/link]"
     assert hostile in plain(findings_view([make(Severity.NOTE, hostile)]), width=200)
-    assert hostile in plain(plan_view(hostile, [(hostile, 3)], {hostile: hostile}, [hostile]), width=400)
 
 
 def test_no_findings_is_said_in_words() -> None:

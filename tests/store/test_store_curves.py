@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from store_cases import NOW, a_block, claimed, with_round
 from tunebook.core.outcome import Outcome
 from tunebook.errors import StoreError
-from tunebook.store import curves
+from tunebook.store import curves, snapshot
 from tunebook.store.packing import CurveBlock
 from tunebook.store.store import Store
 
@@ -119,6 +119,17 @@ def test_one_metric_may_stand_in_several_blocks(store: Store) -> None:
     found = store.snapshot(name).curves
     assert list(found["train/loss"].steps) == [0, 1, 2, 3, 4]
     assert list(found["valid/error"].steps) == [2, 4]
+
+
+def test_chunks_may_come_out_of_the_tables_in_any_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    backwards = snapshot._CHUNKS.order_by(curves.chunks.c.first_row.desc())
+    monkeypatch.setattr(snapshot, "_CHUNKS", backwards)
+    name = new_round(store)
+    (claim,) = claimed(store, name=name)
+    store.append_curves(claim, a_block([0, 1, 5], [0, 1, 2]), 0)
+    store.append_curves(claim, a_block([5, 6], [3, 4]), 3)
+    steps, values = store.snapshot(name).curves["valid/error"][0]
+    assert (list(steps), list(values)) == ([0, 1, 5, 6], [0, 1, 3, 4])
 
 
 def test_long_logs_lie_in_few_chunks_that_are_not_too_large(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,13 +200,16 @@ def test_a_store_that_turns_read_only_while_open_says_so(path: Path) -> None:
 def test_parent_and_forked_child_each_work_on(path: Path) -> None:
     with Store.open(f"sqlite:///{path}") as store:
         store.counts("r")
+        inherited = store._database._engine
 
         def work() -> None:
             (claim,) = claimed(store, owner="child")
             assert claim.spec == some_specs(1)[0]
             store.finish(claim, Outcome.complete(), now=NOW, seconds=1)
+            assert store._database._engine is not inherited
 
         assert in_child(work) == 0
+        assert store._database._engine is inherited
         assert store.counts("r")[Status.COMPLETE] == 1
         assert claimed(store)[0].spec == some_specs(2)[1]
 

@@ -85,7 +85,7 @@ def _read_trials(file: Path, design: Round, faults: Faults) -> list[tuple[Import
     faults.raise_if_any()
     reader = RowReader(design, header)
     found: list[tuple[ImportedTrial, float | None]] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for line, cells in lines:
         if not any(cells):
             continue
@@ -99,9 +99,9 @@ def _read_trials(file: Path, design: Round, faults: Faults) -> list[tuple[Import
             (trial.name, "the trial"),
             (trial.spec.id, "the configuration, seed and steps of the trial"),
         ):
-            if word in seen:
-                faults.add(file, line, "trial", f"{what} {trial.name!r} stand already in line {seen[word]}")
-            seen[word] = line
+            if (what, word) in seen:
+                faults.add(file, line, "trial", f"{what} {trial.name!r} stand already in line {seen[what, word]}")
+            seen[what, word] = line
         found.append((trial, reader.objective))
     return found
 

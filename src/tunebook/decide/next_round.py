@@ -26,7 +26,7 @@ from tunebook.core.action import (
 )
 from tunebook.core.config import Config, spelled
 from tunebook.core.finding import Finding, Severity
-from tunebook.core.hyperparameter import Hyperparameter, Role
+from tunebook.core.hyperparameter import Constant, Hyperparameter, Range, Role
 from tunebook.core.round import Question, Round
 from tunebook.core.space import Space
 from tunebook.core.verdict import Ruling, Verdict
@@ -222,12 +222,7 @@ def path_of(design: Round, item: Hyperparameter) -> KeyPath:
     """Where a hyperparameter stands in the design file."""
     role = design.role_of(item)
     inner = tuple(part for condition in item.branch for part in ("when", condition.parent, spelled(condition.value)))
-    return (role.value, *_shortened(inner), item.name)
-
-
-def _shortened(inner: KeyPath) -> KeyPath:
-    """``when.a.x.when.b.y`` is written ``when.a.x.b.y``'s own way by the file: one ``when`` a level."""
-    return inner
+    return (role.value, *inner, item.name)
 
 
 def _new_length(design: Round, steps: int, proposal: Proposal) -> tuple[Round, list[Change]]:
@@ -251,8 +246,6 @@ def _moved(design: Round, rescaled: Rescaled, proposal: Proposal) -> Change:
 
 def _opened_decay(item: Hyperparameter, design: Round) -> Hyperparameter | None:
     """A length of a decay that was held, as a range from half to twice of it."""
-    from tunebook.core.hyperparameter import Constant, Range
-
     length = length_kind(item.name)
     if length not in (Length.DECAY_STEPS, Length.DECAY_SHARE) or not isinstance(item.domain, Constant):
         return None
@@ -291,8 +284,6 @@ def _stabilise(draft: Draft, action: WarmUp, proposal: Proposal, name: str) -> s
 
 def _opened_warmup(item: Hyperparameter, design: Round) -> Hyperparameter | None:
     """A warmup length searched up to a tenth of the run (I2); None when it is so already."""
-    from tunebook.core.hyperparameter import Constant, Range
-
     length = length_kind(item.name)
     if length not in (Length.WARMUP_STEPS, Length.WARMUP_SHARE):
         return None

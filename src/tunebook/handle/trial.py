@@ -103,12 +103,12 @@ class Trial(Mapping[str, Value]):
         """Record ``metrics`` after ``step``; what was logged survives a kill of this process.
 
         Values are anything that ``float()`` takes. ``TypeError`` names a metric that is no number,
-        ``ValueError`` a negative step, ``OSError`` says that the disk is full.
+        ``ValueError`` a step below 0, ``OSError`` says that the disk is full.
         """
         if type(step) is not int:
             step = _whole(step)
-        if step < 0:
-            raise ValueError(f"step {step} is negative; steps count from 0")
+        if not 0 <= step <= MAX_STEP:
+            raise _misplaced(step)
         names = tuple(metrics)
         if not names:
             return
@@ -132,8 +132,8 @@ class Trial(Mapping[str, Value]):
         and the newest stay. Returns where it lies now.
         """
         step = _whole(step)
-        if step < 0:
-            raise ValueError(f"step {step} is negative; steps count from 0")
+        if not 0 <= step <= MAX_STEP:
+            raise _misplaced(step)
         logged_at, value = self._latest
         self._unscored = -1 if logged_at == step else step
         return self._checkpoints.save(step, value if logged_at <= step else math.nan, save)
@@ -212,6 +212,12 @@ def _whole(step: object) -> int:
         return operator.index(step)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"step {step!r} is a {type(step).__name__}, not a whole number") from None
+
+
+def _misplaced(step: int) -> ValueError:
+    if step < 0:
+        return ValueError(f"step {step} is negative; steps count from 0")
+    return ValueError(f"step {step} is too large; the largest is {MAX_STEP}")
 
 
 def _number(name: str, value: object) -> float:

@@ -17,8 +17,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from tunebook.errors import InputError
 
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 #: Averaged tensors of one type, the model's, and how many updates there were before: changes the first in place.
-Update: TypeAlias = Callable[[list[Tensor], list[Tensor], Tensor | int], None]
+Update: TypeAlias = Callable[[Tensors, Tensors, Tensor | int], None]
 
 
 def polyak_average(model: nn.Module) -> AveragedModel:
@@ -45,7 +46,7 @@ def _moving(share: Callable[[Tensor | int], float]) -> Update:
     """
 
     @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], n_before: Tensor | int) -> None:
+    def update(averaged: Tensors, current: Tensors, n_before: Tensor | int) -> None:
         if averaged[0].is_floating_point() or averaged[0].is_complex():
             torch._foreach_lerp_(averaged, current, share(n_before))
         else:

@@ -29,7 +29,8 @@ SKIP_LEAST = 10_000
 #: ... and this many per trial. Enough for a finite space to show all but its smallest cells.
 SKIP_PER_TRIAL = 50
 
-Seen = set[tuple[tuple[str, ...], Row]]
+#: Rows of values that a study has already, by the names of what exists in them.
+Seen = dict[tuple[str, ...], set[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class _Planner:
     def _fill(self, part: Part) -> list[TrialSpec]:
         kept = self._kept.get((part.study.name, part.setting), [])
         chosen = sorted(kept, key=_by_index)[: part.wanted]
-        seen: Seen = {self._identity(spec.config) for spec in chosen}
+        seen = self._seen(chosen)
         capacity = min(part.wanted, self._branches.n_configurations(part.setting))
         limit = SKIP_PER_TRIAL * part.wanted + SKIP_LEAST
         start = 0
@@ -205,11 +206,12 @@ class _Planner:
     def _specs(self, part: Part, batch: Batch, seen: Seen) -> Iterator[TrialSpec]:
         names, study, design = batch.leaf.names, part.study.name, self._design
         seed, steps, way = design.search.seed, design.max_train_steps, design.way_to_train
+        known = seen[names]
         numbers = self._turns.numbers(part.rank, batch.numbers).tolist()
-        for index, row, unit in zip(numbers, batch.rows, batch.units, strict=True):
-            identity = (names, self._distinct(row))
-            if identity not in seen:
-                seen.add(identity)
+        identities = self._distinct(batch.rows)
+        for index, row, unit, identity in zip(numbers, batch.rows, batch.units, identities, strict=True):
+            if identity not in known:
+                known.add(identity)
                 yield TrialSpec(
                     study=study,
                     config=Config(dict(zip(names, row, strict=True))),
@@ -220,13 +222,16 @@ class _Planner:
                     point=unit,
                 )
 
-    def _identity(self, config: Config) -> tuple[tuple[str, ...], Row]:
-        names = tuple(item.name for item in _active(self._design, config))
-        return names, self._distinct(tuple(config[name] for name in names))
+    def _seen(self, specs: Sequence[TrialSpec]) -> Seen:
+        seen: Seen = defaultdict(set)
+        for spec in specs:
+            names = tuple(item.name for item in _active(self._design, spec.config))
+            seen[names].update(self._distinct([tuple(spec.config[name] for name in names)]))
+        return seen
 
-    def _distinct(self, row: Row) -> Row:
-        """A row that is equal to another only where all values are; Python takes True for 1."""
-        return tuple(map(repr, row)) if self._has_lookalikes else row
+    def _distinct(self, rows: list[Row]) -> list[Row]:
+        """Rows that are equal only where all values are; Python takes True for 1."""
+        return [tuple(map(repr, row)) for row in rows] if self._has_lookalikes else rows
 
 
 def _by_index(spec: TrialSpec) -> int:

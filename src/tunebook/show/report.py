@@ -54,7 +54,7 @@ def render(
     file, is not installed.
     """
     script = plotly_script()
-    data = plot_data(evidence, objective, intervals)
+    data = plot_data(evidence, objective, intervals, findings)
     told = chapters(data)
     title = title or evidence.name
     return PAGE.substitute(

@@ -1,11 +1,11 @@
-"""Findings, studies, diagnoses and plans for a terminal: values in, Rich renderables out; nothing is printed.
+"""Findings, studies and diagnoses for a terminal: values in, Rich renderables out; nothing is printed.
 
 Every colour repeats what a word says, so that plain text without a terminal loses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -102,19 +102,6 @@ def diagnosis_table(trials: Sequence[Mapping[str, Any]]) -> Table:
             Text(labels or NOTHING_WRONG, style="yellow" if labels else "dim"),
         )
     return table
-
-
-def plan_view(
-    goal: str, studies: Sequence[tuple[str, int]], facts: Mapping[str, str] = {}, caveats: Iterable[str] = ()
-) -> RenderableType:
-    """A planned round: its goal, how many trials each study gets, facts such as time and cost, caveats."""
-    table = _table("Plan", ("study", "trials"))
-    for name, n_trials in studies:
-        table.add_row(Text(name), f"{n_trials:,}")
-    parts: list[RenderableType] = [Text(goal, style="bold"), table]
-    parts += [Text.assemble((f"{name}: ", "dim"), said) for name, said in facts.items()]
-    parts += [Text.assemble(("CAVEAT ", "bold yellow"), said) for said in caveats]
-    return Group(*parts)
 
 
 def plain(renderable: RenderableType, width: int = 100) -> str:

@@ -12,8 +12,9 @@ from tunebook.stats.curve_smooth import MAD_TO_SD, FloatArray, finite, median_be
 
 #: A rise to 1.5 times the local level is a spike, to 1.2 times is none; the threshold lies between (L6).
 FACTOR = math.sqrt(1.5 * 1.2)
-#: The rise has to be this many times the local scatter.
-SCATTERS = 5.0
+#: The rise has to be this many times the local scatter: five by eye (L6); seven, because the scatter of batch losses
+#: has a heavier tail than the normal one.
+SCATTERS = 7.0
 #: In a longer curve chance alone reaches further, with the root of the logarithm of its length.
 ORDINARY_LENGTH = 60
 #: What happens in the first twentieth of a run is the start of training, not a spike.

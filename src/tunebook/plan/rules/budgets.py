@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from tunebook.core.action import AddTrials
+from tunebook.core.config import spelled
 from tunebook.core.finding import Finding, Severity, Subject, Words
 from tunebook.core.round import Question, Round
 from tunebook.plan.branches import Branches, Leaf, obstacles
@@ -40,7 +41,7 @@ FEW_TRIALS = Words(
     fix="Set [search] trials to at least {needed}, compare fewer settings, or fix a nuisance.",
 )
 STARVED_RANGES = Words(
-    says="{trials:g} trials search {dimensions} dimensions in {study}.",
+    says="{trials:g} trials search {dimensions} dimensions in {where}.",
     why="With fewer than {least} trials a dimension, not even both halves of every range are seen; wide ranges will "
     "look empty.",
     fix="Raise [search] trials to {needed}, narrow what is known, or fix what matters least.",
@@ -51,12 +52,12 @@ STARVED_SETTINGS = Words(
     fix="Raise [search] trials to {needed}, or compare fewer settings.",
 )
 FINITE_SPACE = Words(
-    says="{study} holds {size} different configurations, fewer than the {asked} trials asked for.",
+    says="Study {study} holds {size} different configurations, fewer than the {asked} trials asked for.",
     why="A configuration is not run twice by a search, so the study will have {size} trials.",
     fix="Ask for {size} trials, or widen the space.",
 )
 GRID_INCOMPLETE = Words(
-    says="{trials} trials leave the grid of {study} incomplete.",
+    says="{trials} trials leave the grid of study {study} incomplete.",
     why="Until a level is complete, one part of the space is searched more finely than the rest.",
     fix="Set [search] trials to {complete}, where the grid is even.",
 )
@@ -137,7 +138,7 @@ def _starved_ranges(plan: StudyPlan, is_finite: bool) -> Iterator[Finding]:
         return
     worst = min(short, key=lambda branch: branch.n_trials / branch.n_dimensions)
     needed = math.ceil(plan.n_trials * TRIALS_PER_DIMENSION * worst.n_dimensions / max(worst.n_trials, 1e-9))
-    where = ", ".join(f"{name}={value}" for name, value in worst.values.items())
+    where = ", ".join(f"{name}={spelled(value)}" for name, value in worst.values.items())
     yield _finding(
         "starved",
         "R6",
@@ -148,7 +149,7 @@ def _starved_ranges(plan: StudyPlan, is_finite: bool) -> Iterator[Finding]:
         dimensions=worst.n_dimensions,
         least=TRIALS_PER_DIMENSION,
         needed=needed,
-        where=where,
+        where=where or f"study {plan.study.name}",
         wants=str(Want.RANGES),
     )
 
@@ -214,7 +215,7 @@ def _too_many_tuned(leaf: Leaf, n_trials: int) -> Iterator[Finding]:
         names=", ".join(names),
         surplus=", ".join(names[carried:]),
         needed=TRIALS_FOR[min(len(tuned), max(TRIALS_FOR))],
-        study=", ".join(f"{name}={value}" for name, value in leaf.allotted.items()) or "every trial",
+        study=", ".join(f"{name}={spelled(value)}" for name, value in leaf.allotted.items()) or "every trial",
     )
 
 

@@ -17,6 +17,9 @@ LEAST_RATIO = 10.0
 #: What spans more than this factor on a linear scale spends nine trials of ten in its top decade.
 LINEAR_RATIO = 10.0
 
+#: The low that is suggested in place of 0, as a share of the high: four decades.
+SUGGESTED_RATIO = 1e-4
+
 LINEAR_LEARNING_RATE = Words(
     says="{label} is searched on a {scale} scale from {low:g} to {high:g}.",
     why="Equal factors in the learning rate matter equally; on this scale {top:.0%} of the trials fall in the top "
@@ -85,7 +88,7 @@ def _scale(item: Hyperparameter, domain: Range, code: str, words: Words, **more:
         "high": high,
         "scale": domain.scale,
         "top": min(1.0, (high - high / 10) / (high - low)) if high > 0 else 1.0,
-        "suggested": low if low > 0 else abs(high) / 1000,
+        "suggested": low if low > 0 else abs(high) * SUGGESTED_RATIO,
         **more,
     }
     return about(item, code, words, evidence=evidence)

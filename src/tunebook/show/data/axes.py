@@ -23,7 +23,8 @@ class Axis:
 
     ``x`` has one entry a trial of the table: the value, or the position in ``categories`` when
     ``scale`` is ``category``; NaN where the hyperparameter does not exist. ``low`` and ``high`` are
-    the searched bounds (of a category: the first and last position).
+    the searched bounds (of a category: the first and last position; of an axis that is derived from
+    others and searched by nobody: its least and greatest value).
     """
 
     label: str
@@ -33,6 +34,7 @@ class Axis:
     high: float
     x: FloatArray
     is_whole: bool = False
+    is_derived: bool = False
     categories: tuple[str, ...] = ()
 
     def to_mapping(self) -> dict[str, Any]:
@@ -42,6 +44,7 @@ class Axis:
             "role": str(self.role),
             "scale": self.scale,
             "is_whole": self.is_whole,
+            "is_derived": self.is_derived,
             "low": self.low,
             "high": self.high,
             "categories": list(self.categories),

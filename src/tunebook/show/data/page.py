@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from tunebook.core.finding import Finding
 from tunebook.core.hyperparameter import Role
 from tunebook.core.objective import Objective
 from tunebook.evidence import Evidence
@@ -14,6 +15,7 @@ from tunebook.show.data.best_of_n import BestOfN, best_of_n_data
 from tunebook.show.data.curves import CurvesData, curves_data
 from tunebook.show.data.histograms import GradNorm, Histogram, best_step_data, grad_norm_data
 from tunebook.show.data.isolation import Isolation, isolation_data
+from tunebook.show.data.marks import Mark, derived_axes, marks_of
 from tunebook.show.data.parallel import Parallel, parallel_data
 from tunebook.show.data.table import TrialTable, trial_table
 
@@ -29,6 +31,8 @@ class PlotData:
 
     table: TrialTable
     axes: tuple[Axis, ...]
+    derived: tuple[Axis, ...]
+    marks: tuple[Mark, ...]
     curves: tuple[CurvesData, ...]
     isolation: tuple[Isolation, ...]
     best_of_n: tuple[BestOfN, ...]
@@ -41,6 +45,8 @@ class PlotData:
         return {
             "trials": self.table.to_mapping(),
             "axes": [axis.to_mapping() for axis in self.axes],
+            "derived": [axis.to_mapping() for axis in self.derived],
+            "marks": [mark.to_mapping() for mark in self.marks],
             "curves": [curves.to_mapping() for curves in self.curves],
             "isolation": [isolation.to_mapping() for isolation in self.isolation],
             "best_of_n": [item.to_mapping() for item in self.best_of_n],
@@ -50,16 +56,24 @@ class PlotData:
         }
 
 
-def plot_data(evidence: Evidence, objective: Objective | None = None, intervals: Intervals | None = None) -> PlotData:
+def plot_data(
+    evidence: Evidence,
+    objective: Objective | None = None,
+    intervals: Intervals | None = None,
+    findings: Sequence[Finding] = (),
+) -> PlotData:
     """The data of all plots of one round under ``objective``, by default the round's own (L1).
 
     ``intervals``: label of a scientific hyperparameter -> label of a setting -> ends of its interval.
+    What ``findings`` say about places on an axis is marked there.
     """
     table = trial_table(evidence, objective)
     axes = axis_data(table, evidence.round)
     return PlotData(
         table=table,
         axes=axes,
+        derived=derived_axes(axes, findings),
+        marks=marks_of(findings),
         curves=_all_curves(evidence, table),
         isolation=tuple(
             isolation_data(table, axis, (intervals or {}).get(axis.label))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from tunebook.evidence import IntArray
 from tunebook.show.data.axes import Axis
 from tunebook.show.data.isolation import Isolation, Setting
+from tunebook.show.data.marks import Mark
 from tunebook.show.data.numbers import short
 from tunebook.show.data.table import TrialTable
 from tunebook.show.draw.drawing import (
@@ -22,6 +24,7 @@ from tunebook.show.draw.drawing import (
     value_axis,
     wall,
 )
+from tunebook.show.draw.marks import mark_shapes, mark_words
 from tunebook.show.theme import BLUE, GREY, ORANGE, series
 
 #: Points of one plot; beyond, the best half of them and an even sample of the others are drawn (SVG
@@ -45,8 +48,12 @@ ISOLATION_CAPTION = (
 )
 
 
-def axis_drawing(table: TrialTable, axis: Axis, number: int = 0) -> Drawing:
-    """The objective against one hyperparameter, coloured by study when there are several."""
+def axis_drawing(table: TrialTable, axis: Axis, number: int = 0, marks: Sequence[Mark] = ()) -> Drawing:
+    """The objective against one hyperparameter, coloured by study when there are several.
+
+    Of ``marks``, those of this axis are drawn.
+    """
+    own = [mark for mark in marks if mark.label == axis.label]
     exists = np.isfinite(axis.x)
     best = table.best[exists[table.best]]
     traces = [*_studies(table, axis, exists, best), *_edge(table, axis, exists), _front(table, axis, best)]
@@ -59,7 +66,12 @@ def axis_drawing(table: TrialTable, axis: Axis, number: int = 0) -> Drawing:
         title=clipped(axis.label, 44),
         caption=caption,
         traces=tuple(trace for trace in traces if len(trace["x"])),
-        layout={"xaxis": hyperparameter_axis(axis), "yaxis": value_axis(table), "shapes": bounds(axis)},
+        layout={
+            "xaxis": hyperparameter_axis(axis, own),
+            "yaxis": value_axis(table),
+            "shapes": [*bounds(axis), *mark_shapes(axis, own)],
+            "annotations": mark_words(axis, own, table.objective.sign),
+        },
         subject=axis.label,
     )
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tunebook.core.config import spelled
 from tunebook.evidence import FloatArray
 from tunebook.show.data.axes import Axis
+from tunebook.show.data.marks import Mark
 from tunebook.show.data.numbers import short
 from tunebook.show.data.table import TrialTable
 from tunebook.show.theme import GREY, RED
@@ -163,8 +164,8 @@ def has_few_whole(axis: Axis) -> bool:
     return axis.is_whole and axis.scale == "linear" and axis.high - axis.low < MOST_WHOLE_TICKS
 
 
-def hyperparameter_axis(axis: Axis) -> Mapping:
-    """The Plotly axis of a hyperparameter: its scale, its ticks, a little more than its bounds."""
+def hyperparameter_axis(axis: Axis, marks: Sequence[Mark] = ()) -> Mapping:
+    """The Plotly axis of a hyperparameter: its scale, its ticks, a little more than its bounds and ``marks``."""
     title = {"text": escape(clipped(axis.label, 44))}
     if axis.scale == "category":
         n_categories = len(axis.categories)
@@ -179,8 +180,9 @@ def hyperparameter_axis(axis: Axis) -> Mapping:
     if axis.scale == "linear":
         room = max(0.04 * (axis.high - axis.low), WHOLE_SPREAD if has_few_whole(axis) else 0.0)
         whole: Mapping = {"dtick": 1, "tick0": 0} if has_few_whole(axis) else {}
-        return {"title": title, "range": [axis.low - room, axis.high + room], **whole}
-    ends = np.log10(_drawn_bounds(axis))
+        low, high = _ends(axis, marks)
+        return {"title": title, "range": [low - room, high + room], **whole}
+    ends = np.log10(drawn_places(axis, *_ends(axis, marks)))
     room = 0.04 * (ends[1] - ends[0])
     found: Mapping = {
         "title": title,
@@ -199,14 +201,20 @@ def hyperparameter_axis(axis: Axis) -> Mapping:
 
 def bounds(axis: Axis) -> list[Mapping]:
     """The searched bounds as dotted lines; a category has none."""
-    if axis.scale == "category":
+    if axis.scale == "category" or axis.is_derived:
         return []
     line = {"color": GREY, "width": 1.5, "dash": "dot"}
     return [
         {"type": "line", "xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": line}
-        for x in _drawn_bounds(axis)
+        for x in drawn_places(axis, axis.low, axis.high)
     ]
 
 
-def _drawn_bounds(axis: Axis) -> list[float]:
-    return [1 - axis.low, 1 - axis.high] if axis.scale == "reverse_log" else [axis.low, axis.high]
+def _ends(axis: Axis, marks: Sequence[Mark]) -> tuple[float, float]:
+    low, high = min([axis.low, *(mark.low for mark in marks)]), max([axis.high, *(mark.high for mark in marks)])
+    return low, high
+
+
+def drawn_places(axis: Axis, low: float, high: float) -> list[float]:
+    """Where two values lie on the drawn axis."""
+    return [1 - low, 1 - high] if axis.scale == "reverse_log" else [low, high]

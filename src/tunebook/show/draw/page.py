@@ -30,7 +30,9 @@ def _all(data: PlotData) -> Iterator[Chapter]:
     table = data.table
     isolated = tuple(isolation_drawing(table, item, number) for number, item in enumerate(data.isolation))
     yield Chapter("Which setting is better", isolated)
-    drawn = tuple(axis_drawing(table, axis, number) for number, axis in enumerate(data.axes))
+    drawn = tuple(
+        axis_drawing(table, axis, number, data.marks) for number, axis in enumerate((*data.axes, *data.derived))
+    )
     yield Chapter("Is the search space wide enough", drawn)
     boxes = (best_of_n_drawing(table, data.best_of_n),) if data.best_of_n else ()
     yield Chapter("Were there enough trials", boxes)

@@ -1,0 +1,57 @@
+"""Trial variance."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunebook.stats.variance import Spread, curve_noise, pooled_spread, unbiasing
+
+values = st.lists(st.floats(-100, 100), min_size=2, max_size=12).map(np.array)
+
+
+@given(values)
+def test_one_group_is_the_sample_deviation(numbers):
+    spread = pooled_spread(numbers, np.zeros(len(numbers), dtype=np.int64))
+    assert spread.sd == pytest.approx(numbers.std(ddof=1), abs=1e-9)
+    assert spread.degrees == len(numbers) - 1
+
+
+def test_groups_pool_their_squares_and_nan_is_left_out():
+    numbers = np.array([1.0, 3.0, 10.0, 10.0, 16.0, np.nan, 7.0])
+    groups = np.array([0, 0, 1, 1, 1, 1, 2])
+    spread = pooled_spread(numbers, groups)
+    assert spread.degrees == 3
+    assert spread.sd == pytest.approx(np.sqrt((2.0 + 24.0) / 3))
+
+
+def test_without_repeats_nothing_is_known():
+    assert pooled_spread(np.array([1.0, 2.0, np.nan]), np.array([0, 1, 1])) is None
+    assert pooled_spread(np.empty(0), np.empty(0, np.int64)) is None
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "factors"), [(3, (0.52, 6.3)), (5, (0.60, 2.9)), (10, (0.69, 1.8)), (20, (0.76, 1.5))]
+)
+def test_interval_of_a_deviation(n_seeds, factors):
+    """Methods §5: how well few seeds know the deviation."""
+    assert Spread(sd=1.0, degrees=n_seeds - 1).interval() == pytest.approx(factors, abs=0.05)
+
+
+@pytest.mark.parametrize(("degrees", "c4"), [(1, 0.797885), (4, 0.939986), (9, 0.972659)])
+def test_unbiasing_constant(degrees, c4):
+    """c4 of 2, 5 and 10 values in any table of control charts."""
+    assert unbiasing(degrees) == pytest.approx(c4, abs=1e-6)
+
+
+def test_curve_noise_sees_through_a_trend():
+    rng = np.random.default_rng(0)
+    curve = np.linspace(1.0, 0.0, 4000) + 0.01 * rng.normal(size=4000)
+    assert curve_noise(curve) == pytest.approx(0.01, rel=0.1)
+    holes = np.where(np.arange(4000) % 3 == 0, np.nan, curve)
+    assert curve_noise(holes) == pytest.approx(0.01, rel=0.15)
+
+
+def test_a_short_curve_has_no_known_noise():
+    assert curve_noise(np.ones(19)) is None
+    assert curve_noise(np.full(50, np.nan)) is None
