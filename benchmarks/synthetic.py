@@ -72,7 +72,7 @@ def draw_study(rng: np.random.Generator, kind: str, n_trials: int | None = None,
         for j in {0} | ({int(rng.integers(d))} if rng.random() < 0.4 else set()):
             surface.centre[j] = rng.choice([-1, 1]) * rng.uniform(0.55, 1.1) + 0.5
             surface.weight[j] = max(surface.weight[j], 0.3)
-    wall = _draw_wall(rng, d) if kind == "wall" or (kind != "flat" and rng.random() < 0.3) else None
+    wall = _draw_wall(rng) if kind == "wall" or (kind != "flat" and rng.random() < 0.3) else None
     is_int = np.zeros(d, bool)
     categories = np.zeros(d, int)
     for j in range(1, d):
@@ -93,7 +93,7 @@ def draw_study(rng: np.random.Generator, kind: str, n_trials: int | None = None,
     return Synthetic(kind, u, keys, gains, optimum, noise, is_int, categories, wall is not None)
 
 
-def _draw_wall(rng: np.random.Generator, d: int):
+def _draw_wall(rng: np.random.Generator):
     at, tilt = rng.uniform(0.55, 0.95), (rng.uniform(-0.6, 0.6) if rng.random() < 0.5 else 0.0)
     steep = rng.uniform(20, 80)
     low = rng.random() < 0.1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from synthetic import Synthetic, draw_study
@@ -92,7 +93,7 @@ def print_calibration(rows: list[Row]) -> None:
     known = [row for row in rows if row.gain >= OUTSIDE or row.gain <= INSIDE]
     print("\ncalibration: stated confidence, share that is outside, number")
     edges = (0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 1.01)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         part = [row for row in known if low <= row.side.confidence < high]
         if part:
             stated = np.mean([row.side.confidence for row in part])

@@ -230,7 +230,7 @@ def algoperf_cells(folder: Path) -> dict[str, dict[str, dict[int, list[float]]]]
     import pandas as pd
 
     table = pd.read_parquet(folder / "algoperf" / "parquet" / "trials.parquet")
-    table = table[(table.release == "algoperf_v05") & (table.ruleset == "external_tuning") & table.duplicate_of.isna()]
+    table = table[(table.release == "v05") & (table.ruleset == "external_tuning") & table.duplicate_of.isna()]
     cells: dict[str, dict[str, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for row in table.sort_values("study").itertuples():
         sign = 1.0 if str(row.direction).startswith("min") else -1.0

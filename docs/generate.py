@@ -21,8 +21,8 @@ def commands_page() -> str:
         "",
         "Read off the code by `python docs/generate.py`. Every command also takes `--project DIR` (the project's",
         "folder; by default the nearest one above that has a `tunebook.toml`), `--store URL` (else `TUNEBOOK_STORE`,",
-        "else `tunebook.toml`, else `tunebook.db` beside it) and `--json` (standard output is exactly one JSON document;",
-        "words for people go to standard error).",
+        "else `tunebook.toml`, else `tunebook.db` beside it) and `--json` (standard output is exactly one JSON",
+        "document; words for people go to standard error).",
         "",
         "Exit status: 0 done, 1 it failed, 2 the input is wrong, 3 `--strict` was given and a blocking finding stands.",
     ]

@@ -6,42 +6,42 @@ store, the running of trials, the checks, the pictures.
 
 from __future__ import annotations
 
+import getpass
 import os
-import shutil
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from tunebook.core.launch import Launch
+from tunebook.core.config import Value
+from tunebook.core.launch import Launch, current_launch
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
-from tunebook.core.problems import Problems, did_you_mean
+from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialSpec
+from tunebook.core.verdict import Verdict
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
+from tunebook.plan.folder import PROJECT_FILE, ROUNDS, example_files, nearest_project, read_settings, start_project
 
 if TYPE_CHECKING:
     from tunebook.bridges.imported import Imported
+    from tunebook.decide.baseline import Baseline
+    from tunebook.decide.next_round import NextRound
     from tunebook.learn.analyse import Analysis
     from tunebook.learn.curve_report import CurveReport
     from tunebook.plan.summary import PlanSummary
     from tunebook.run.run import RunReport
     from tunebook.show.sheet import SheetRow
+    from tunebook.stats.variance import Spread
     from tunebook.store.store import Store
 
-PROJECT_FILE = "tunebook.toml"
-ROUNDS = "rounds"
 STORE_FILE = "tunebook.db"
 STORE_VARIABLE = "TUNEBOOK_STORE"
-SETTINGS = ("name", "store")
-TEMPLATE = "template"
 
 Clock = Callable[[], datetime]
 
@@ -84,16 +84,7 @@ class Project:
     def init(cls, folder: str | Path = ".", *, store: str | None = None) -> Project:
         """Start a project in ``folder`` with a small working example; nothing is overwritten."""
         root = Path(folder)
-        if (root / PROJECT_FILE).exists():
-            raise InputError(f"{root / PROJECT_FILE} is there already: this folder is a project")
-        files = [target for _, target in _template(root)]
-        taken = [str(target) for target in files if target.exists()]
-        if taken:
-            raise InputError(f"{', '.join(taken)} would be overwritten; choose an empty folder")
-        for source, target in _template(root):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with resources.as_file(source) as path:
-                shutil.copyfile(path, target)
+        start_project(root)
         return cls.open(root, store=store)
 
     @classmethod
@@ -103,7 +94,7 @@ class Project:
         The store is ``store``, else ``TUNEBOOK_STORE``, else what tunebook.toml says, else a file
         beside it.
         """
-        root = Path(folder) if folder is not None else _nearest(Path.cwd())
+        root = Path(folder) if folder is not None else nearest_project(Path.cwd())
         if root is None and (store or os.environ.get(STORE_VARIABLE)):
             root = Path.cwd()
         if root is None:
@@ -112,7 +103,7 @@ class Project:
             )
         if not root.is_dir():
             raise InputError(f"--project {root}: there is no such folder")
-        settings = _settings(root / PROJECT_FILE)
+        settings = read_settings(root)
         url = store or os.environ.get(STORE_VARIABLE) or settings.get("store")
         return cls(root, url or f"sqlite:///{(root / STORE_FILE).resolve()}")
 
@@ -124,8 +115,8 @@ class Project:
         the design file, else the folder that the file lies in.
         """
         beside = Path(design).resolve().parent
-        if folder is None and _nearest(Path.cwd()) is None and Path(design).is_file():
-            folder = _nearest(beside) or beside
+        if folder is None and nearest_project(Path.cwd()) is None and Path(design).is_file():
+            folder = nearest_project(beside) or beside
         return cls.open(folder, store=store)
 
     @property
@@ -157,7 +148,7 @@ class Project:
 
     def template_files(self) -> list[Path]:
         """The files of the example that ``init`` writes."""
-        return [target for _, target in _template(self.root)]
+        return [target for target, _ in example_files(self.root)]
 
     # -- designing ---------------------------------------------------------------------------
 
@@ -200,19 +191,8 @@ class Project:
         function: Callable[[Any], None] | None = None,
     ) -> RunReport:
         """Run a round, or go on with it. ``function`` replaces the pipeline where it cannot be imported."""
-        from tunebook.run.run import run_round
-
         wanted = self.plan(design)
-        return run_round(
-            self.store,
-            wanted.name,
-            wanted,
-            project=self.root,
-            workers=workers,
-            executor=executor,
-            on_event=on_event,
-            function=function,
-        )
+        return self._run_stored(wanted.name, wanted, workers, executor, on_event, function)
 
     def plan(self, design: str | Path | Round) -> Round:
         """Store a design as the one in force and its trials as the plan; runs nothing, changes no result."""
@@ -307,17 +287,185 @@ class Project:
             )
         ]
 
+    # -- deciding ----------------------------------------------------------------------------
+
+    def repeat(
+        self,
+        round_name: str,
+        *,
+        trials: Sequence[str] | None = None,
+        seeds: int = 5,
+        workers: int = 1,
+        executor: str = "local",
+        on_event: Callable[[Any], None] | None = None,
+    ) -> RunReport:
+        """Run the best trial of every setting and the baseline again with other seeds (D1)."""
+        from tunebook.decide.repeats import repeat_specs
+
+        evidence = self.evidence(round_name)
+        specs = repeat_specs(evidence, self.baseline(), trials, seeds)
+        self.store.add_trials(evidence.name, specs, now=self._clock())
+        return self._run_stored(evidence.name, evidence.round, workers, executor, on_event)
+
+    def decide(
+        self,
+        round_name: str,
+        *,
+        complexity: str = "some",
+        objective: str | Objective | None = None,
+        threshold: float | None = None,
+    ) -> Verdict:
+        """The answers to both questions of a round, and the verdict (D2, D3); changes nothing."""
+        from tunebook.decide.verdict import decide
+
+        evidence = self.evidence(round_name)
+        wanted = revised(evidence.round.objective, objective)
+        return decide(
+            evidence,
+            self.baseline(),
+            complexity=complexity,
+            earlier=self.earlier_spread(evidence),
+            objective=wanted,
+            threshold=threshold,
+        )
+
+    def adopt(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> Launch:
+        """Write a verdict's candidate to the ledger as the new baseline (D4)."""
+        from tunebook.decide import ledger
+
+        design = self.store.design(verdict.round)
+        trial = verdict.candidate.trial if verdict.candidate else ""
+        revision = self._revision(verdict.round, trial)
+        launch = ledger.next_launch(
+            self.launches(), verdict, now=self._clock(), who=who or user(), note=note, revision=revision
+        )
+        launch = replace(launch, command=ledger.reproduce_command(design, launch))
+        self.store.append_launch(launch)
+        return launch
+
+    def keep(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> str:
+        """Record that the baseline stays, and why; returns what was written."""
+        said = f"kept the baseline ({verdict.ruling}; {who or user()}): {note or '; '.join(verdict.because)}"
+        self.store.add_note(verdict.round, None, said, self._clock())
+        return said
+
+    def next_round(self, round_name: str, *, name: str = "", longer: str | None = None) -> NextRound:
+        """A ready-to-run design for the round after this one, each change with its finding (D5, T4)."""
+        from tunebook.decide.longer import longer_round, read_factor
+        from tunebook.decide.next_round import next_round
+
+        evidence = self.evidence(round_name)
+        launch = current_launch(self.launches())
+        if longer is not None:
+            best = launch.config if launch else None
+            return longer_round(evidence.round, read_factor(longer), name=name, best=best)
+        findings = self.learn(round_name).findings
+        return next_round(evidence.round, findings, self._verdict_if_any(evidence.name), name=name)
+
+    def start(
+        self,
+        design: str | Path | Round,
+        *,
+        config: Mapping[str, Value] | None = None,
+        on_event: Callable[[Any], None] | None = None,
+        executor: str = "local",
+        note: str = "",
+    ) -> Launch:
+        """Train the initial configuration, check it against chance and make it launch 0 (S1)."""
+        from tunebook.decide import baseline, ledger
+        from tunebook.decide.start import measured
+
+        launches = self.launches()
+        if current_launch(launches) is not None:
+            raise InputError("the ledger has a baseline already; look at it with `tunebook ledger`")
+        first = baseline.baseline_design(self.design(design), dict(config or {}))
+        self.run(first, on_event=on_event, executor=executor)
+        evidence = self.evidence(first.name)
+        launch = ledger.first_launch(
+            launches,
+            first.name,
+            *measured(evidence),
+            now=self._clock(),
+            who=user(),
+            note=note,
+            revision=self._revision(first.name, evidence.trials[0].name),
+        )
+        launch = replace(launch, command=ledger.reproduce_command(first, launch))
+        self.store.append_launch(launch)
+        return launch
+
     # -- remembering -------------------------------------------------------------------------
 
     def launches(self) -> list[Launch]:
         """The ledger, oldest first."""
-        return self.store.launches()
+        return self.store.launches() if self.has_store else []
+
+    def rollback(self, number: int, *, note: str = "", who: str | None = None) -> Launch:
+        """Take a launch out of force by another entry of the ledger; nothing is deleted."""
+        from tunebook.decide import ledger
+
+        launch = ledger.rollback(self.launches(), number, now=self._clock(), who=who or user(), note=note)
+        self.store.append_launch(launch)
+        return launch
+
+    def baseline(self) -> Baseline | None:
+        """The launch in force with its runs; None before the first."""
+        from tunebook.decide.baseline import Baseline
+
+        launch = current_launch(self.launches())
+        return Baseline.of(launch, self.store.snapshot(launch.round)) if launch else None
+
+    def earlier_spread(self, evidence: Evidence) -> Spread | None:
+        """Trial variance measured in other rounds of the same pipeline (S7); None when there is none."""
+        from tunebook.decide.ledger import pipeline_fingerprint
+        from tunebook.learn.view import View
+        from tunebook.stats.variance import merged
+
+        own = pipeline_fingerprint(evidence.round)
+        others = [row.name for row in self.store.rounds() if row.name != evidence.name]
+        same = [name for name in others if pipeline_fingerprint(self.store.design(name)) == own]
+        return merged(View.of(self.evidence(name)).repeat_spread for name in same)
 
     # -- inside ------------------------------------------------------------------------------
 
     def _existing(self, round_name: str) -> tuple[TrialSpec, ...]:
         known = {row.name for row in self.store.rounds()} if self.has_store else set()
         return self.store.specs(round_name, retired=True) if round_name in known else ()
+
+    def _run_stored(
+        self,
+        name: str,
+        design: Round,
+        workers: int,
+        executor: str,
+        on_event: Callable[[Any], None] | None = None,
+        function: Callable[[Any], None] | None = None,
+    ) -> RunReport:
+        from tunebook.run.run import run_round
+
+        return run_round(
+            self.store,
+            name,
+            design,
+            project=self.root,
+            workers=workers,
+            executor=executor,
+            on_event=on_event,
+            function=function,
+        )
+
+    def _verdict_if_any(self, round_name: str) -> Verdict | None:
+        """The verdict where one can be given; a round without two configurations to compare has none."""
+        try:
+            return self.decide(round_name)
+        except InputError:
+            return None
+
+    def _revision(self, round_name: str, trial: str) -> str | None:
+        record = self.store.provenance(trial, round=round_name) if trial else None
+        git = (record or {}).get("git") or {}
+        revision: str | None = git.get("revision")
+        return revision
 
     def _design_file(self, round_name: str) -> str:
         """Where a round's design lies, from the project's folder; empty where the project has no file of it."""
@@ -343,38 +491,12 @@ def write_file(path: Path, data: bytes) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _nearest(folder: Path) -> Path | None:
-    return next((place for place in (folder, *folder.parents) if (place / PROJECT_FILE).is_file()), None)
-
-
-def _settings(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
+def user() -> str | None:
+    """Who is at the keyboard, as the machine knows them."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}") from None
-    problems = Problems((str(path),))
-    problems.unknown_keys(table, SETTINGS)
-    for key, value in table.items():
-        if not isinstance(value, str):
-            problems.add(f"{value!r} is not a string", key)
-    problems.raise_if_any()
-    return table
-
-
-def _template(root: Path) -> Iterator[tuple[Any, Path]]:
-    """Every file of the example, with where it goes."""
-
-    def walk(folder: Any, target: Path) -> Iterator[tuple[Any, Path]]:
-        for item in sorted(folder.iterdir(), key=lambda item: item.name):
-            if item.is_dir():
-                if not item.name.startswith("_"):
-                    yield from walk(item, target / item.name)
-            elif item.name.endswith((".toml", ".py")):
-                yield item, target / item.name
-
-    yield from walk(resources.files("tunebook") / TEMPLATE, root)
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 def _listed(names: list[str]) -> str:

@@ -95,7 +95,7 @@ def test_studies_and_their_best() -> None:
     text = plain(studies_view(study_summaries(table), "valid/error"))
     best = evidence.trials[int(table.order[0])]
     assert f"{best.name}: " in text
-    assert "valid/error" in text
+    assert "best valid/error" in text
     assert "use_dropout=false" in text
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opda.nonparametric import EmpiricalDistribution
+from scipy.stats import binom
 
 from tunebook.stats import best_of_n
 from tunebook.stats.density import hit_probability, n_within, trials_needed
@@ -37,7 +38,7 @@ def test_quartiles_of_the_playbooks_figure_3(n, box):
 def test_figure_3_at_fifteen_trials_up_to_a_rank():
     lucky, median, unlucky = best_of_n.quartiles(playbook_order_statistics(), np.array([15]))[0]
     assert (lucky, median) == pytest.approx((0.2297, 0.2327))
-    assert unlucky == pytest.approx(0.2428, abs=0.002)
+    assert 0.2364 < unlucky < 0.2437  # drawn at 0.2428, between the ranks that the figure fixes
 
 
 def test_opda_vector():
@@ -110,7 +111,7 @@ def test_doubling_needs_a_tail_and_sees_a_flat_one():
     rng = np.random.default_rng(0)
     assert best_of_n.gain_from_doubling(np.array([1.0] * 7 + [np.nan] * 9), 10, rng) is None
     flat = best_of_n.gain_from_doubling(np.ones(20), 10, rng, material=0.1)
-    assert (flat.gain, flat.probability) == (0.0, 0.0)
+    assert (flat.gain, flat.probability) == pytest.approx((0.0, 0.0), abs=1e-12)
 
 
 @pytest.mark.parametrize(("share", "trials"), [(0.20, 14), (0.10, 29), (0.05, 59), (0.02, 149), (0.01, 299)])
@@ -120,8 +121,7 @@ def test_trials_needed_for_the_best_share(share, trials):
 
 
 def test_hits_of_at_least_two():
-    # scipy.stats.binom.sf(1, 20, 0.05)
-    assert hit_probability(20, 0.05, 2) == pytest.approx(0.26416, abs=1e-5)
+    assert hit_probability(20, 0.05, 2) == pytest.approx(binom.sf(1, 20, 0.05))
 
 
 @settings(max_examples=50)

@@ -65,7 +65,9 @@ def test_noise_is_learned_and_a_known_one_is_held():
     units = cube(60, 2)
     values = bowl(units, [0.4, 0.6], [4, 1]) + 0.1 * np.random.default_rng(1).normal(size=60)
     assert fit_surface(plain(units), values).noise_sd == pytest.approx(0.1, rel=0.3)
-    assert fit_surface(plain(units), values, noise_sd=0.3).noise_sd > 0.13
+    few = plain(units[:10])
+    assert fit_surface(few, values[:10], noise_sd=0.1).noise_sd == pytest.approx(0.1, rel=0.4)
+    assert fit_surface(few, values[:10], noise_sd=0.3).noise_sd > 0.15
 
 
 def test_warp_keeps_the_order_and_can_be_undone():

@@ -37,6 +37,23 @@ class Launch:
         if self.number < 0:
             raise ValueError(f"launch numbers start at 0, not {self.number}")
 
+    def to_mapping(self) -> dict[str, Any]:
+        """The entry as JSON shows it."""
+        return {
+            "launch": self.number,
+            "round": self.round,
+            "trial": self.trial,
+            "config": dict(self.config),
+            "at": self.at.isoformat(),
+            "evidence": dict(self.evidence),
+            "revision": self.revision,
+            "command": self.command,
+            "who": self.who,
+            "note": self.note,
+            "test_set_looked_at": self.test_set_looked_at,
+            "rolls_back": self.rolls_back,
+        }
+
 
 def current_launch(launches: list[Launch]) -> Launch | None:
     """The baseline in force: the newest launch that was not rolled back."""

@@ -193,10 +193,14 @@ def _chosen(arms: Sequence[Arm], values: Mapping[Arm, tuple[float, ...]], *, wit
 
 
 def _errors(values: Sequence[tuple[float, ...]]) -> FloatArray:
-    """Standard errors of the means, from the pooled variance; 0 where nothing ran twice."""
-    squares = sum(Sample.of(own).squares for own in values)
-    degrees = sum(len(own) - 1 for own in values)
-    variance = squares / degrees if degrees else 0.0
+    """Standard errors of the means, from the median variance of the better half; 0 where nothing ran twice.
+
+    Only near the best is the spread about the same everywhere; a poor configuration that scatters widely
+    has nothing to do with the luck of the best one.
+    """
+    samples = sorted((Sample.of(own) for own in values), key=lambda sample: sample.mean)
+    better = [sample for sample in samples if sample.degrees][: max((len(samples) + 1) // 2, 2)]
+    variance = float(np.median([sample.squares / sample.degrees for sample in better])) if better else 0.0
     return np.sqrt(variance / np.array([len(own) for own in values]))
 
 

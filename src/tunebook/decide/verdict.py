@@ -23,7 +23,15 @@ from tunebook.decide.caveats import caveats_of
 from tunebook.decide.words import Reasons
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
-from tunebook.stats.posterior import Posterior, Sample, TrialVariance, difference, seeds_to_settle, trial_variance
+from tunebook.stats.posterior import (
+    Posterior,
+    Sample,
+    TrialVariance,
+    common_sd,
+    difference,
+    seeds_to_settle,
+    trial_variance,
+)
 from tunebook.stats.selection import without_luck
 from tunebook.stats.setting import MIN_TRIALS, BestFound, best_found, gaps
 from tunebook.stats.variance import Spread
@@ -60,9 +68,15 @@ class Case:
     @property
     def material(self) -> float:
         """The smallest improvement that matters; 0 where nothing tells."""
-        if self.objective.material is not None:
-            return self.objective.material
-        return MATERIAL_SPREADS * self.variance.sd if self.variance is not None else 0.0
+        return self.objective.material if self.objective.material is not None else MATERIAL_SPREADS * self.spread
+
+    @property
+    def spread(self) -> float:
+        """The trial standard deviation of the two configurations; 0 where nothing tells."""
+        sides = _sides(self)
+        if self.variance is None or sides is None:
+            return 0.0
+        return common_sd(*sides, self.variance)
 
 
 def decide(
@@ -216,7 +230,9 @@ def _rule(case: Case, posterior: Posterior | None, reasons: Reasons) -> tuple[Ru
     if posterior is None or case.variance is None:
         reasons.no_variance(case.baseline, case.candidate, is_deterministic=_is_deterministic(case), seeds=FIRST_SEEDS)
         return Ruling.UNRESOLVED, FIRST_SEEDS
-    reasons.probability(case.candidate, posterior, case.threshold, case.complexity, case.rests_on, case.variance)
+    reasons.probability(
+        case.candidate, posterior, case.threshold, case.complexity, case.rests_on, case.spread, case.variance
+    )
     blocked = _blocked_by_failures(case, reasons)
     if blocked is not None:
         return blocked, FIRST_SEEDS if blocked is Ruling.UNRESOLVED else 0

@@ -65,6 +65,7 @@ class Reasons:
         threshold: float,
         complexity: Complexity,
         rests_on: RestsOn,
+        spread: float,
         variance: TrialVariance,
     ) -> None:
         """The answer to the first question, and where its variance comes from."""
@@ -78,7 +79,7 @@ class Reasons:
             f"(95 % interval {low:.3g} to {high:.3g})"
         )
         self._said.append(
-            f"trial standard deviation {variance.pooled.sd:.3g} on {variance.pooled.degrees} degrees of freedom, from "
+            f"trial standard deviation of the two {spread:.3g}, on {variance.pooled.degrees} degrees of freedom, from "
             + ("repeats; the run that won the search is left out" if rests_on is RestsOn.REPEATS else _EARLIER)
         )
         if candidate.luck > 0.0:

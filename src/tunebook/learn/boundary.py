@@ -18,8 +18,10 @@ from tunebook.stats.boundary import Side, sides
 #: A study is asked on its own from this many feasible trials; smaller ones are asked together.
 MIN_OWN_TRIALS = 10
 MIN_TRIALS = 6
-#: Below this confidence the check is silent, from ``BLOCKING`` on no conclusion should be drawn (L2).
-SPEAKS = 0.3
+#: Below this confidence the check is silent; up to ``WARNING`` it only mentions what may be, and from
+#: ``BLOCKING`` on no conclusion should be drawn (L2).
+SPEAKS = 0.2
+WARNING = 0.4
 BLOCKING = 0.9
 
 WORDS = Words(
@@ -86,13 +88,19 @@ def _finding(study: str | None, hyperparameter: Hyperparameter, side: Side) -> F
     return Finding(
         code="boundary",
         requirement="L2",
-        severity=Severity.BLOCKING if side.confidence >= BLOCKING else Severity.WARNING,
+        severity=_severity(side.confidence),
         words=WORDS,
         evidence=_numbers(hyperparameter, side) | {"gain": side.gain, "new_low": new_low, "new_high": new_high},
         confidence=side.confidence,
         subject=Subject(study=study, hyperparameter=hyperparameter.label),
         next=Widen(hyperparameter=hyperparameter.label, low=new_low, high=new_high),
     )
+
+
+def _severity(confidence: float) -> Severity:
+    if confidence >= BLOCKING:
+        return Severity.BLOCKING
+    return Severity.WARNING if confidence >= WARNING else Severity.NOTE
 
 
 def _at_limit(study: str | None, hyperparameter: Hyperparameter, side: Side) -> Finding:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Cause, Status
-from tunebook.evidence import Evidence, score_curves
+from tunebook.evidence import Evidence, Scores, score_curves
 from tunebook.learn.curve_inputs import CurveReader, Points, TrialCurves
 from tunebook.stats import curve_gain, curve_period, curve_rise, curve_ruin, curve_scatter, curve_spike, curve_unit
 from tunebook.stats.curve_mark import UNKNOWN, Mark, any_of
@@ -93,9 +93,9 @@ def diagnose(
     objective = objective or evidence.round.objective
     reader = CurveReader(evidence, objective)
     curves = [reader[trial] for trial in range(len(evidence.trials))]
-    unit = material or _unit(evidence, objective, curves).value
+    scores = _scores(evidence, objective)
+    unit = material or _unit(evidence, objective, curves, scores).value
     chance = chance_level(objective, curves)
-    best_steps = _best_steps(evidence, objective)
     return tuple(
         CurveDiagnosis(
             trial=record.name,
@@ -105,7 +105,7 @@ def diagnose(
             last_step=own.last_step,
             measures=MappingProxyType(measures),
         )
-        for record, own, best in zip(evidence.trials, curves, best_steps, strict=True)
+        for record, own, best in zip(evidence.trials, curves, scores.steps.tolist(), strict=True)
         for measures in (marks(own, unit, chance, record.status, record.cause),)
     )
 
@@ -201,13 +201,14 @@ def material_unit(evidence: Evidence, objective: Objective | None = None) -> Mat
     """The smallest change that matters: stated in the design, else from repeats, else from the curves."""
     objective = objective or evidence.round.objective
     reader = CurveReader(evidence, objective)
-    return _unit(evidence, objective, [reader[trial] for trial in range(len(evidence.trials))])
+    curves = [reader[trial] for trial in range(len(evidence.trials))]
+    return _unit(evidence, objective, curves, _scores(evidence, objective))
 
 
-def _unit(evidence: Evidence, objective: Objective, curves: Sequence[TrialCurves]) -> MaterialUnit:
+def _unit(evidence: Evidence, objective: Objective, curves: Sequence[TrialCurves], scores: Scores) -> MaterialUnit:
     if objective.material is not None:
         return MaterialUnit(value=objective.material, source="design")
-    keys = objective.sign * evidence.scores(objective).values
+    keys = np.where(evidence.mask(Status.COMPLETE), objective.sign * scores.values, math.nan)
     order = np.argsort(keys)[: int(np.isfinite(keys).sum())]
     good = order[: max(math.ceil(len(order) * curve_unit.GOOD_SHARE), MIN_GOOD)]
     seen = [curve_unit.noise_and_gain(*curves[trial].primary) for trial in good]
@@ -229,8 +230,10 @@ def repeated(evidence: Evidence, keys: Iterable[float]) -> list[np.ndarray[tuple
     return [np.array(values) for values in groups.values()]
 
 
-def _best_steps(evidence: Evidence, objective: Objective) -> Sequence[int]:
+def _scores(evidence: Evidence, objective: Objective) -> Scores:
+    """The objective of every trial whatever its status: where an infeasible one was best is worth knowing, too."""
     curves = evidence.curves.get(objective.metric)
     if curves is None:
-        return [-1] * len(evidence.trials)
-    return [int(step) for step in score_curves(curves, objective).steps]
+        n_trials = len(evidence.trials)
+        return Scores(np.full(n_trials, math.nan), np.full(n_trials, -1, dtype=np.int64))
+    return score_curves(curves, objective)

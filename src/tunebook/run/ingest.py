@@ -111,7 +111,7 @@ class Ingest:
     def __init__(self, buffer: Buffer, attempt_key: int, folder: Path) -> None:
         self._buffer = buffer
         self._attempt_key = attempt_key
-        self._folder = folder
+        self.folder = folder
         self.on_rows: Callable[[Names, IntArray, FloatArray], None] = lambda *_: None
         self.on_bad: Callable[[str], None] = lambda _: None
         self._journal: io.TextIOWrapper | None = None
@@ -132,7 +132,7 @@ class Ingest:
         What nobody read before needs no journal: files that do not change give the same rows in the
         same order to everybody.
         """
-        if self._journal is None and (self._folder / JOURNAL).exists():
+        if self._journal is None and (self.folder / JOURNAL).exists():
             self._take_up()
         n_rows = self._deliver_new()
         for name, source in self._sources.items():
@@ -150,9 +150,9 @@ class Ingest:
         for path in self._paths():
             path.unlink(missing_ok=True)
         if held:
-            (self._folder / JOURNAL).unlink(missing_ok=True)
+            (self.folder / JOURNAL).unlink(missing_ok=True)
         self.close()
-        _remove_if_empty(self._folder)
+        _remove_if_empty(self.folder)
 
     def close(self) -> None:
         """Release the files and leave them where they are."""
@@ -165,7 +165,7 @@ class Ingest:
 
     def _paths(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.iterdir() if path.suffix in SOURCES)
+            return sorted(path for path in self.folder.iterdir() if path.suffix in SOURCES)
         except FileNotFoundError:
             return []
 
@@ -217,9 +217,9 @@ class Ingest:
 
     def _take_up(self) -> None:
         """Open the journal, and hand over again what a reader that died noted in it, under the old numbers."""
-        self._journal = _hold(self._folder / JOURNAL)
-        for entry in _read_journal(self._folder / JOURNAL):
-            source = self._source(self._folder / entry.source)
+        self._journal = _hold(self.folder / JOURNAL)
+        for entry in _read_journal(self.folder / JOURNAL):
+            source = self._source(self.folder / entry.source)
             part = source.read(entry.start, entry.stop) if source is not None else None
             if part is not None:
                 self._hand_over(entry.source, part, dict(entry.first_rows))

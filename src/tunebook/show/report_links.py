@@ -27,7 +27,7 @@ SHOWN_IN: Mapping[str, tuple[str, ...]] = {
     "gradient_variance": ("grad-norm",),
     "comparison": ("isolation-0",),
     "not_better_than_chance": ("curves-0",),
-    "infeasible_fraction": ("axis-0",),
+    "infeasible_fraction": ("parallel", "axis-0"),
     "infeasible_region": ("parallel", "axis-0"),
 }
 

@@ -35,7 +35,7 @@ figure:target { outline: 2px solid var(--note); outline-offset: 4px; border-radi
 table { border-collapse: collapse; font-size: .875rem; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 4px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--quiet); font-weight: 600; } td.number, th.number { text-align: right; }
-td.name { overflow-wrap: anywhere; min-width: 11em; }
+td.name { overflow-wrap: anywhere; min-width: 11em; } td.name:last-child { min-width: 22em; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 10px 14px;
   overflow-x: auto; }
 noscript p { border: 1px solid var(--line); padding: 10px; }

@@ -72,8 +72,8 @@ def finding_view(finding: Finding) -> RenderableType:
 
 def studies_view(studies: Sequence[StudySummary], metric: str) -> RenderableType:
     """Counts of every study with the value of its best trial, and below the configurations of those."""
-    columns = ("study", "trials", "complete", "infeasible", "failed", f"best {metric}", "step", "best trial")
-    table = _table("Studies", columns)
+    columns = ("study", "trials", "complete", "infeasible", "failed", "best", "step", "best trial")
+    table = _table(f"Studies (best {metric})", columns)
     for item in studies:
         best = item.best
         table.add_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -36,13 +37,29 @@ SHARED_WEIGHT = 2.0
 #: Ups of the training curve by less than this many standard deviations of its noise are no worsening.
 ORDINARY_CLIMB = 1.5
 WORSE_ERRORS = 3.0
+#: A curve that never rises by this share of the threshold is not looked at any further.
+NEGLIGIBLE = 1 / 3
+NOTHING = Mark(size=0.0, score=0.0)
 
 
-@lru_cache(maxsize=8)
-def stretches(n_grid: int, length: float) -> tuple[IntArray, IntArray]:
-    """All pairs (first, last) of places on a grid over [0, 1] that lie at least ``length`` apart."""
-    first, last = np.triu_indices(n_grid, max(math.ceil(length * (n_grid - 1)), 1))
-    return first, last
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretches:
+    """All pairs of places on a grid that lie far enough apart; ``edges`` (5, n) are the ends of their quarters."""
+
+    first: IntArray
+    last: IntArray
+    edges: IntArray
+
+    @classmethod
+    def at_least(cls, length: float) -> Stretches:
+        """Those that cover at least the share ``length`` of the grid."""
+        return _stretches(max(math.ceil(length * (N_GRID - 1)), 4))
+
+
+@lru_cache(maxsize=32)
+def _stretches(gap: int) -> Stretches:
+    first, last = np.triu_indices(N_GRID, gap)
+    return Stretches(first, last, first + (last - first + 1) * np.arange(5)[:, None] // 4)
 
 
 def sustained_rise(x: FloatArray, y: FloatArray) -> Mark:
@@ -54,8 +71,11 @@ def sustained_rise(x: FloatArray, y: FloatArray) -> Mark:
         return UNKNOWN
     grid = np.linspace(x[0], x[-1], N_GRID)
     smooth = np.interp(grid, x, running_median(y, 5))
-    first, last = stretches(N_GRID, RISE_STRETCH / (x[-1] - x[0]))
-    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, first, last))
+    if largest_drawup(smooth) < NEGLIGIBLE * math.log1p(RISE):
+        return NOTHING
+    parts = Stretches.at_least(RISE_STRETCH / (x[-1] - x[0]))
+    first, last = parts.first, parts.last
+    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts))
     best = int(np.argmax(rise))
     size = float(rise[best])
     n_quarter = max(len(y) * (last[best] - first[best]) / (N_GRID - 1) / 4, 1.0)
@@ -64,17 +84,21 @@ def sustained_rise(x: FloatArray, y: FloatArray) -> Mark:
     return Mark(size=math.expm1(size), score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
 
 
-def even_rise(smooth: FloatArray, first: IntArray, last: IntArray) -> FloatArray:
+def largest_drawup(smooth: FloatArray) -> float:
+    """The largest rise from any place to any later one."""
+    return float((smooth - np.minimum.accumulate(smooth)).max())
+
+
+def even_rise(smooth: FloatArray, parts: Stretches) -> FloatArray:
     """How much each stretch rises as a whole: a jump between two flat halves is none.
 
     From the means of its quarters: 4/3 of last minus first, and no more than the smallest step
     between neighbouring quarters allows.
     """
     total = np.concatenate(([0.0], np.cumsum(smooth)))
-    edges = first[:, None] + (last - first + 1)[:, None] * np.arange(5) // 4
-    means = np.diff(total[edges], axis=1) / np.diff(edges, axis=1)
-    steps = np.diff(means, axis=1)
-    rise: FloatArray = np.minimum(steps.sum(axis=1) * 4 / 3, steps.min(axis=1) * 4 / EVEN_SHARE)
+    means = np.diff(total[parts.edges], axis=0) / np.diff(parts.edges, axis=0)
+    steps = np.diff(means, axis=0)
+    rise: FloatArray = np.minimum((means[3] - means[0]) * 4 / 3, steps.min(axis=0) * 4 / EVEN_SHARE)
     return rise
 
 
@@ -86,13 +110,16 @@ def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[Float
         return UNKNOWN
     grid = np.linspace(x[0], x[-1], N_GRID)
     smooth = np.interp(grid, x, running_median(y))
+    if largest_drawup(smooth) < NEGLIGIBLE * threshold:
+        return NOTHING
     train_x, train_y = on_grid(train_x, train_y, N_GRID)
     twin = np.interp(grid, train_x, running_median(train_y))
-    first, last = stretches(N_GRID, WORSE_STRETCH)
+    parts = Stretches.at_least(WORSE_STRETCH)
+    first, last = parts.first, parts.last
     ordinary = ORDINARY_CLIMB * np.nan_to_num(noise_of(train_y[train_x >= START]))
     shared = np.maximum(largest_climb(twin)[first, last] - ordinary, 0.0)
     allowed = (grid[first] >= START) & (smooth[first] <= np.minimum.accumulate(smooth)[first])
-    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, first, last))
+    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts))
     own = np.where(allowed, rise - SHARED_WEIGHT * shared, -np.inf)
     best = int(np.argmax(own))
     size = float(own[best])

@@ -14,6 +14,8 @@ LATE = 0.75
 HALF = 0.5
 #: Fewer evaluations in the last quarter show no scatter.
 MIN_LATE_POINTS = 5
+#: More evaluations than this are looked at in blocks of so many.
+BLOCK = 30
 #: A peak-to-peak scatter of 2 units is large, of 1 is not; 1 time the gain of the second half is, half of it is not.
 SCATTER_UNITS = math.sqrt(2.0)
 GAIN_SHARE = math.sqrt(0.5)
@@ -28,7 +30,7 @@ def late_scatter(x: FloatArray, y: FloatArray, material: float) -> Mark:
     late = x >= LATE
     if late.sum() < MIN_LATE_POINTS:
         return UNKNOWN
-    scatter = min(float(np.ptp(y[late] - line_trend(x[late], y[late]))), ROUGHNESS * roughness(y[late]))
+    scatter = min(swing(y[late] - line_trend(x[late], y[late])), ROUGHNESS * roughness(y[late]))
     gain = largest_fall(y[x >= HALF])
     score = all_of(
         logistic(scatter, SCATTER_UNITS * material, STEEPNESS),
@@ -39,7 +41,14 @@ def late_scatter(x: FloatArray, y: FloatArray, material: float) -> Mark:
 
 def roughness(y: FloatArray) -> float:
     """Peak-to-peak of the second differences, scaled so that independent noise gives its own peak-to-peak."""
-    return float(np.ptp(np.diff(y, 2))) / math.sqrt(6.0)
+    return swing(np.diff(y, 2)) / math.sqrt(6.0)
+
+
+def swing(y: FloatArray) -> float:
+    """Peak-to-peak; of a long stretch the mean over blocks, because noise reaches further the longer it is."""
+    n_blocks = max(len(y) // BLOCK, 1)
+    width = len(y) // n_blocks
+    return float(np.ptp(y[: n_blocks * width].reshape(n_blocks, width), axis=1).mean())
 
 
 def largest_fall(y: FloatArray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ FloatArray = npt.NDArray[np.float64]
 
 #: The median absolute deviation of a normal sample times this is its standard deviation.
 MAD_TO_SD = 1.4826
+#: The widest window whose ends are worked out point by point.
+NARROW = 5
 
 
 def finite(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -21,15 +24,19 @@ def finite(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def running_median(y: FloatArray, width: int = 3) -> FloatArray:
-    """Centred running median over ``width`` (odd) points; at the ends of those of them that exist."""
+    """Centred running median over ``width`` (odd) points.
+
+    At the ends of a width of 3 or 5 it is the median of the points that exist; a wider window takes
+    the end point for those that do not.
+    """
     n_points = len(y)
     width = min(width, n_points - (n_points % 2 == 0))
     if width < 3:
         return y.copy()
     smooth: FloatArray = median_filter(y, size=width, mode="nearest")
-    for place in range(width // 2):
-        smooth[place] = np.median(y[: place + width // 2 + 1])
-        smooth[n_points - 1 - place] = np.median(y[n_points - 1 - place - width // 2 :])
+    for place in range(width // 2 if width <= NARROW else 0):
+        smooth[place] = statistics.median(y[: place + width // 2 + 1].tolist())
+        smooth[-1 - place] = statistics.median(y[n_points - 1 - place - width // 2 :].tolist())
     return smooth
 
 

@@ -23,9 +23,9 @@ from tunebook.stats.variance import Spread
 #: inverse chi-square, equally likely beforehand. They stand for a standard deviation of the log of the
 #: configurations' standard deviations of 1.1, .64, .40, .27, .18 and .09; AlgoPerf has .3 to 1 (methods §5).
 PRIOR_DEGREES = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 64.0])
-#: Log distance of the grid of common variances from the pooled one, on both sides.
+#: Log distance that the grid of common variances reaches beyond those of the configurations, on both sides.
 LOG_REACH = 5.0
-N_SCALES = 31
+N_SCALES = 41
 #: Differences between configurations that somebody thought worth comparing: a Cauchy distribution whose
 #: quartiles lie this many trial standard deviations from 0. Wide enough to leave intervals alone, narrow
 #: enough that equal configurations are adopted in less than one case of twenty (B4).
@@ -111,8 +111,8 @@ def trial_variance(samples: Sequence[Sample], earlier: Spread | None = None) -> 
     pooled = _pooled(squares, degrees, earlier)
     if pooled is None:
         return None
-    steps = np.linspace(-LOG_REACH, LOG_REACH, N_SCALES)
-    hold, log_scale = (grid.ravel() for grid in np.meshgrid(PRIOR_DEGREES, 2.0 * math.log(pooled.sd) + steps))
+    scales = _log_scales(squares, degrees, earlier)
+    hold, log_scale = (grid.ravel() for grid in np.meshgrid(PRIOR_DEGREES, scales))
     log_weight = _log_likelihood(squares[:, None], degrees[:, None], hold, log_scale).sum(axis=0)
     if earlier is not None:
         log_weight += _log_chi_square(earlier, log_scale)
@@ -125,6 +125,13 @@ def _pooled(squares: FloatArray, degrees: FloatArray, earlier: Spread | None) ->
     total = float(squares.sum()) + (known * earlier.sd**2 if earlier is not None else 0.0)
     count = int(degrees.sum()) + known
     return Spread(sd=math.sqrt(total / count), degrees=count) if total > 0.0 else None
+
+
+def _log_scales(squares: FloatArray, degrees: FloatArray, earlier: Spread | None) -> FloatArray:
+    """The grid of common variances, in logs: around those of the configurations, however far apart they are."""
+    own = [*(squares / np.maximum(degrees, 1.0)), *([earlier.sd**2] if earlier is not None else [])]
+    logs = [math.log(variance) for variance in own if variance > 0.0]
+    return np.linspace(min(logs) - LOG_REACH, max(logs) + LOG_REACH, N_SCALES)
 
 
 def _log_likelihood(squares: FloatArray, degrees: FloatArray, hold: FloatArray, log_scale: FloatArray) -> FloatArray:
@@ -175,7 +182,7 @@ def difference(a: Sample, b: Sample, variance: TrialVariance, *, noise: float = 
     at = centre + typical * np.sinh(steps)
     density = _mixture(at - centre, squared, degrees, variance.weight)
     if math.isfinite(PRIOR_REACH):
-        density /= 1.0 + (at / (PRIOR_REACH * _common_sd(a, b, variance))) ** 2
+        density /= 1.0 + (at / (PRIOR_REACH * common_sd(a, b, variance))) ** 2
     mass = density * np.cosh(steps)
     below = np.concatenate(([0.0], np.cumsum((mass[1:] + mass[:-1]) / 2.0)))
     return Posterior(at=at, below=below / below[-1], mean=float((mass * at).sum() / mass.sum()))
@@ -190,7 +197,8 @@ def _standard_error(a: Sample, b: Sample, variance: TrialVariance) -> tuple[Floa
     return squared, squared**2 / spread
 
 
-def _common_sd(a: Sample, b: Sample, variance: TrialVariance) -> float:
+def common_sd(a: Sample, b: Sample, variance: TrialVariance) -> float:
+    """The trial standard deviation of two configurations together, as far as known."""
     both = (variance.of(a)[0] + variance.of(b)[0]) / 2.0
     return float(np.exp(0.5 * (variance.weight * np.log(both)).sum()))
 

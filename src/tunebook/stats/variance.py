@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,3 +72,13 @@ def curve_noise(values: FloatArray) -> float | None:
         return None
     changes = np.diff(late)
     return float(MAD_TO_SD * np.median(np.abs(changes - np.median(changes))) / math.sqrt(2.0))
+
+
+def merged(spreads: Iterable[Spread | None]) -> Spread | None:
+    """Several estimates of one standard deviation as one, weighted by their degrees of freedom."""
+    known = [spread for spread in spreads if spread is not None]
+    degrees = sum(spread.degrees for spread in known)
+    if degrees == 0:
+        return None
+    squares = sum(spread.degrees * spread.sd**2 for spread in known)
+    return Spread(sd=math.sqrt(squares / degrees), degrees=degrees)

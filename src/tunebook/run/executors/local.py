@@ -21,7 +21,7 @@ from tunebook.run.processes import die_with_parent, kill, kill_strays
 
 PRELOAD_LOG = "preload.log"
 #: A parent that dies this often without one trial having ended will not get better.
-MAX_RESTARTS = 3
+MAX_RESTARTS = 10
 #: How long the parent has to end its children when it is told to.
 CLOSE_SECONDS = 10.0
 
@@ -91,7 +91,8 @@ class Forking:
 
     def stop(self, key: int, *, force: bool) -> None:
         """Signal the whole group of a job."""
-        self._send({"stop": key, "signal": int(signal.SIGKILL if force else signal.SIGTERM)})
+        if key in self._jobs:
+            self._send({"stop": key, "signal": int(signal.SIGKILL if force else signal.SIGTERM)})
 
     def close(self) -> None:
         """Close the socket, upon which the parent ends everything and itself."""
@@ -138,17 +139,24 @@ class Forking:
         self._parent = self._launch()
 
     def _launch(self) -> _Parent:
-        is_main = (self._setup.pipeline or "").startswith(MAIN) and self._setup.function is not None
-        parent = self._fork_here() if is_main else self._start_process()
+        """A parent that is ready; one that is killed while it imports the pipeline is started again."""
+        for _ in range(MAX_RESTARTS):
+            is_main = (self._setup.pipeline or "").startswith(MAIN) and self._setup.function is not None
+            parent = self._fork_here() if is_main else self._start_process()
+            answer = self._ask(parent)
+            if answer is not None and "error" not in answer:
+                return parent
+            parent.lines.channel.close()
+            if _await_end(parent) != -signal.SIGKILL:
+                break
+        raise self._refusal(answer)
+
+    def _ask(self, parent: _Parent) -> dict[str, Any] | None:
         first = {"pipeline": self._setup.pipeline, "project": str(self._setup.project), "path": sys.path}
         with contextlib.suppress(OSError):
             parent.lines.send(first)
-        answer = next(parent.lines.wait(), None)
-        if answer is None or "error" in answer:
-            parent.lines.channel.close()
-            _await_end(parent)
-            raise self._refusal(answer)
-        return parent
+        answer: dict[str, Any] | None = next(parent.lines.wait(), None)
+        return answer
 
     def _refusal(self, answer: dict[str, Any] | None) -> InputError:
         if answer is not None:
@@ -190,19 +198,19 @@ class Forking:
         return _Parent(pid, preload.Lines(ours), None)
 
 
-def _await_end(parent: _Parent) -> None:
-    """Wait for the parent's end, and force it when it takes too long."""
+def _await_end(parent: _Parent) -> int:
+    """Wait for the parent's end, and force it when it takes too long; its return code."""
     deadline = time.monotonic() + CLOSE_SECONDS
     if parent.process is not None:
         try:
-            parent.process.wait(CLOSE_SECONDS)
+            return parent.process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             parent.process.kill()
-            parent.process.wait()
-        return
+            return parent.process.wait()
     while time.monotonic() < deadline:
-        if os.waitpid(parent.pid, os.WNOHANG)[0]:
-            return
+        pid, status = os.waitpid(parent.pid, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
         time.sleep(0.005)
     kill(parent.pid, signal.SIGKILL)
-    os.waitpid(parent.pid, 0)
+    return os.waitstatus_to_exitcode(os.waitpid(parent.pid, 0)[1])

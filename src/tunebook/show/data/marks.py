@@ -16,6 +16,10 @@ from tunebook.show.data.axes import Axis
 from tunebook.show.data.numbers import rounded, short
 
 
+#: What the evidence of a finding has to hold for its threshold to be marked.
+THRESHOLD = {"hyperparameter", "threshold", "direction", "share_beyond"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A stretch of the axis ``label`` from ``low`` to ``high`` (equal for a line) with a few words."""
@@ -39,9 +43,9 @@ def marks_of(findings: Iterable[Finding]) -> tuple[Mark, ...]:
 
 def _marks(finding: Finding) -> Iterator[Mark]:
     evidence, action = finding.evidence, finding.next
-    if finding.code == "infeasible_region":
+    if finding.code == "infeasible_region" and evidence.keys() >= THRESHOLD:
         at, side = float(evidence["threshold"]), "above" if evidence["direction"] == "high" else "below"
-        words = f"infeasible {side} {short(at, 3)}"
+        words = f"{evidence['share_beyond']:.0%} infeasible {side} {short(at, 3)}"
         yield Mark(label=str(evidence["hyperparameter"]), words=words, low=at, high=at, is_bad=True)
     elif isinstance(action, Narrow):
         yield Mark(label=action.hyperparameter, words="good region", low=action.low, high=action.high)

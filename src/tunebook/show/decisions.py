@@ -1,0 +1,164 @@
+"""What the commands of a decision show: repeats, the verdict, the ledger, the next round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tunebook.core.config import Config, spelled
+from tunebook.core.launch import Launch
+from tunebook.core.verdict import ConfigurationAnswer, Improvement, RestsOn, Ruling, SettingAnswer, Verdict
+from tunebook.decide.next_round import NextRound
+from tunebook.evidence import Evidence
+from tunebook.show.tables import table, value_text
+from tunebook.show.words import config_text
+
+STYLES = {Ruling.ADOPT: "bold green", Ruling.KEEP: "bold", Ruling.UNRESOLVED: "bold yellow"}
+
+
+def repeats(evidence: Evidence) -> Table:
+    """Every configuration that ran with several seeds: how many, mean, standard deviation, range."""
+    scores = evidence.scores().values
+    runs: dict[Config, list[int]] = {}
+    for number, trial in enumerate(evidence.trials):
+        runs.setdefault(trial.config, []).append(number)
+    metric = evidence.round.objective.metric
+    made = table(
+        "Configurations with several seeds",
+        ["trial", "study", "runs", f"mean {metric}", "sd", "from", "to", "infeasible"],
+    )
+    for numbers in runs.values():
+        if len(numbers) < 2:
+            continue
+        values = scores[numbers]
+        finite = values[np.isfinite(values)]
+        first = evidence.trials[numbers[0]]
+        spread = f"{finite.std(ddof=1):.3g}" if len(finite) > 1 else "–"
+        told = [f"{number:.6g}" for number in (finite.min(), finite.max())] if len(finite) else ["–", "–"]
+        mean = f"{finite.mean():.6g}" if len(finite) else "–"
+        made.add_row(first.name, first.study, str(len(numbers)), mean, spread, *told, str(len(values) - len(finite)))
+    return made
+
+
+def verdict(found: Verdict) -> RenderableType:
+    """The verdict, the two questions with their answers, the reasons and the caveats."""
+    return Group(
+        Text.assemble("Verdict: ", (str(found.ruling), STYLES[found.ruling])),
+        *(Text(f"  {reason}") for reason in found.because),
+        Text(),
+        Text("Is this configuration better than the baseline's?", style="bold"),
+        *_contenders(found),
+        Text(f"  {configuration_text(found.configuration, found.threshold)}"),
+        Text(),
+        Text("Is this setting better, once everything else is tuned?", style="bold"),
+        *([Text(f"  {setting_text(answer)}") for answer in found.settings] or [Text("  there is one setting only")]),
+        *(Text(f"caveat: {caveat}", style="dim") for caveat in found.caveats),
+        *([Text(f"{found.seeds} further repeats of each would settle it.")] if found.seeds else []),
+    )
+
+
+def configuration_text(answer: ConfigurationAnswer, threshold: float) -> str:
+    """The first question's answer in one sentence."""
+    if answer.rests_on is RestsOn.NONE or answer.probability is None:
+        return "unknown: nothing tells how much runs of one configuration differ"
+    better = f"better with a probability of {answer.probability:.1%} (asked for: {threshold:.0%})"
+    return f"{better}{_by(answer.improvement)}; this rests on {answer.rests_on}"
+
+
+def setting_text(answer: SettingAnswer) -> str:
+    """One pair of settings in one sentence."""
+    pair = f"{_setting(answer.setting)} against {_setting(answer.against)}"
+    return f"{pair}: better with a probability of {answer.probability:.1%}{_by(answer.improvement)}"
+
+
+def launch(entry: Launch) -> RenderableType:
+    """One entry of the ledger."""
+    if entry.rolls_back is not None:
+        head = f"Entry {entry.number} takes launch {entry.rolls_back} out of force"
+    else:
+        head = f"Launch {entry.number}: trial {entry.trial} of {entry.round}"
+    facts = {
+        "when": entry.at.isoformat(timespec="seconds"),
+        "who": entry.who,
+        "configuration": config_text(entry.config),
+        "revision": entry.revision,
+        "reproduce": entry.command,
+        "note": entry.note,
+        "test set": "was looked at" if entry.test_set_looked_at else None,
+    }
+    lines = [Text.assemble((f"  {name}: ", "dim"), said) for name, said in facts.items() if said]
+    return Group(Text(head, style="bold"), *lines)
+
+
+def ledger(launches: Sequence[Launch], current: Launch | None) -> RenderableType:
+    """All launches, the one in force marked."""
+    if not launches:
+        return Text(
+            "The ledger is empty. `tunebook baseline DESIGN` makes launch 0; so does `tunebook decide ROUND --adopt`."
+        )
+    made = table("", ["", "launch", "round", "trial", "when", "note"])
+    for entry in launches:
+        mark = "in force" if current is not None and entry.number == current.number else ""
+        what = f"takes back {entry.rolls_back}" if entry.rolls_back is not None else entry.trial
+        made.add_row(mark, str(entry.number), entry.round, what, entry.at.isoformat(timespec="minutes"), entry.note)
+    return made
+
+
+def next_document(proposed: NextRound, text: str, target: Path | None) -> dict[str, Any]:
+    """``next --json``."""
+    return {
+        "design": text,
+        "file": str(target) if target else None,
+        "changes": [
+            {
+                "key": ".".join(change.key),
+                "text": change.text,
+                "source": change.source,
+                "finding": change.finding.code if change.finding else None,
+            }
+            for change in proposed.changes
+        ],
+        "first": list(proposed.first),
+        "left": list(proposed.left),
+        "carries": list(proposed.carries),
+        "saturated": proposed.is_saturated,
+    }
+
+
+def next_steps(proposed: NextRound, target: Path | None) -> RenderableType:
+    """What is different in the next round, what to do before it, what was left out."""
+    lines = [Text(f"{'.'.join(change.key)}: {change.text} ({change.source})") for change in proposed.changes]
+    if not lines:
+        lines = [Text("Nothing in the findings asks for a change of the search.", style="green")]
+    lines += [Text(f"before it: {step}", style="yellow") for step in proposed.first]
+    lines += [Text(said) for said in proposed.carries]
+    lines += [Text(f"left: {said}", style="dim") for said in proposed.left]
+    if target is not None:
+        lines.append(Text(f"The design is in {target}; edit it as you like, then: tunebook run {target}"))
+    return Group(*lines)
+
+
+def _contenders(found: Verdict) -> list[Text]:
+    pairs = (("baseline", found.baseline), ("candidate", found.candidate))
+    return [
+        Text(f"  {name} {one.trial} ({one.repeats} repeats): {config_text(one.config)}")
+        for name, one in pairs
+        if one is not None
+    ]
+
+
+def _by(improvement: Improvement | None) -> str:
+    if improvement is None:
+        return ""
+    interval = f"{value_text(improvement.low)} to {value_text(improvement.high)} at {improvement.level:.0%}"
+    return f", by {value_text(improvement.estimate)} ({interval})"
+
+
+def _setting(setting: Config) -> str:
+    return ", ".join(f"{name}={spelled(value)}" for name, value in setting.items()) or "the only setting"
