@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 DEMO := demo
+TUNEBOOK = cd $(DEMO) && ../$(BIN)/tunebook
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint format bench bench-truth docs clean
@@ -19,11 +20,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: setup ## tune a real network on real images, from design to findings, on screen
+demo: setup ## tune a real network on real images: check, run, learn, repeat, decide, next
 	@rm -rf $(DEMO) && cp -r examples/digits $(DEMO)
-	$(BIN)/tunebook check $(DEMO)/rounds/01-dropout.toml --project $(DEMO)
-	$(BIN)/tunebook run $(DEMO)/rounds/01-dropout.toml --project $(DEMO) --workers $(WORKERS)
-	$(BIN)/tunebook sheet --project $(DEMO)
+	$(TUNEBOOK) check rounds/01-dropout.toml --workers $(WORKERS)
+	$(TUNEBOOK) run rounds/01-dropout.toml --workers $(WORKERS)
+	$(TUNEBOOK) repeat 01-dropout --workers $(WORKERS)
+	$(TUNEBOOK) learn 01-dropout --html report.html
+	$(TUNEBOOK) decide 01-dropout
+	$(TUNEBOOK) next 01-dropout -o rounds/02-next.toml
+	$(TUNEBOOK) sheet
+	@echo "The report is $(DEMO)/report.html, the next design $(DEMO)/rounds/02-next.toml, the store $(DEMO)/tunebook.db"
 
 test: setup ## the default tests, under 8 minutes on two cores
 	$(BIN)/pytest -n $(WORKERS)

@@ -91,7 +91,9 @@ def trials(n: int, **way: object) -> float:
             **way,  # type: ignore[arg-type]
         )
         specs = [
-            TrialSpec(study="all", config=Config({"x": i / n}), seed=i, max_train_steps=1, way_to_train=design.way_to_train)
+            TrialSpec(
+                study="all", config=Config({"x": i / n}), seed=i, max_train_steps=1, way_to_train=design.way_to_train
+            )
             for i in range(n)
         ]
         with Store.open(f"sqlite:///{project}/tunebook.db") as store:

@@ -15,6 +15,7 @@ import statistics
 import struct
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tunebook.core.trial import TrialSpec
 from tunebook.handle.assignment import Assignment
 from tunebook.handle.trial import Trial
 from tunebook.run.ingest import Buffer, Ingest
+from tunebook.run.supervisor import LARGEST_BATCH
 from tunebook.store.store import Store
 from tunebook.store.values import Owner
 
@@ -100,8 +102,7 @@ def through_tunebook() -> tuple[float, float, float]:
         jobs = [(_log, (folder, share)) for share in shares]
         began = time.perf_counter()
         processes = started(jobs)
-        ingests = {claim.attempt_key: (claim, buffer_and_ingest(store, folder, claim.attempt_key)) for claim in claims}
-        _store_as_it_comes(store, processes, ingests)
+        _store_as_it_comes(store, processes, claims, Path(folder))
         rate = POINTS / (time.perf_counter() - began)
         store.close()
         size = (Path(folder) / "tunebook.db").stat().st_size / POINTS
@@ -114,28 +115,27 @@ def through_tunebook() -> tuple[float, float, float]:
         return rate, size, read
 
 
-def _store_as_it_comes(store: Store, processes: list, ingests: dict) -> None:
-    """What the runner does: fetch what is there, and conclude each trial when its process says that it is done."""
-    done: set[int] = set()
-    while len(done) < len(ingests):
+def _store_as_it_comes(store: Store, processes: list, claims: tuple, folder: Path) -> None:
+    """What the runner does with trials that ended: their rows, then their outcomes, in a transaction for several."""
+    buffer = Buffer(store)
+    sweeper = ThreadPoolExecutor(1)
+    left = {claim.attempt_key: claim for claim in claims}
+    while left:
         are_over = all(not process.is_alive() for process in processes)
-        for key, (claim, (buffer, ingest)) in ingests.items():
-            if key in done or not (ingest.folder.parent / "done").exists():
-                continue
+        ended = [key for key in left if (folder / str(key) / "done").exists()][:LARGEST_BATCH]
+        ingests = [Ingest(buffer, key, folder / str(key) / "spool") for key in ended]
+        for ingest in ingests:
             ingest.drain()
-            buffer.flush()
-            store.finish(claim, Outcome.complete(), now=datetime.now(UTC), seconds=1.0)
-            ingest.discard()
-            done.add(key)
-        assert not are_over or len(done) == len(ingests)
-        time.sleep(0.005)
+        buffer.flush()
+        store.finish_many([(left.pop(key), Outcome.complete(), 1.0) for key in ended], now=datetime.now(UTC))
+        for ingest in ingests:
+            sweeper.submit(ingest.discard)
+        assert ended or not are_over
+        if not ended:
+            time.sleep(0.005)
     for process in processes:
         process.join()
-
-
-def buffer_and_ingest(store: Store, folder: str, key: int) -> tuple[Buffer, Ingest]:
-    buffer = Buffer(store)
-    return buffer, Ingest(buffer, key, Path(folder) / str(key) / "spool")
+    sweeper.shutdown()
 
 
 def _log(folder: str, share: list[tuple[str, int]]) -> None:
@@ -159,7 +159,9 @@ def claimed(folder: Path) -> tuple[Store, tuple]:
     )
     n, now = PROCESSES * TRIALS, datetime.now(UTC)
     specs = [
-        TrialSpec(study="all", config=Config({"x": i / n}), seed=i, max_train_steps=STEPS, way_to_train=design.way_to_train)
+        TrialSpec(
+            study="all", config=Config({"x": i / n}), seed=i, max_train_steps=STEPS, way_to_train=design.way_to_train
+        )
         for i in range(n)
     ]
     store = Store.open(f"sqlite:///{folder}/tunebook.db")

@@ -178,9 +178,18 @@ def simulated(n_worlds: int, seed: int) -> dict[str, Any]:
             "better among 0.8-0.9": float(better[bin_].mean()),
             "said 0.8-0.9": int(bin_.sum()),
             "interval covers": float(np.mean(covered)),
+            "brier by true difference in SD": by_difference(played, ours, better),
         },
         "setting": setting_figures(played, others),
     }
+
+
+def by_difference(played: list[Played], ours: np.ndarray, better: np.ndarray) -> dict[str, float]:
+    """The Brier score where the two configurations lie near each other and far apart."""
+    apart = np.abs([result.configuration for result in played])
+    bands = ((0.0, 1.0), (1.0, 2.0), (2.0, np.inf))
+    inside = {f"{low:g} to {high:g}": (apart >= low) & (apart < high) for low, high in bands}
+    return {band: brier(ours[mask], better[mask]) for band, mask in inside.items() if mask.any()}
 
 
 def setting_figures(played: list[Played], others: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -214,6 +223,34 @@ def adopted(n_worlds: int, seed: int, gap: float) -> dict[str, float]:
         "higher mean of repeats": float(np.mean([r.repeats[1].mean() < r.repeats[0].mean() for r in played])),
         "worlds": len(played),
     }
+
+
+def crossed(n_worlds: int, seed: int, gap: float, n_points: int = 5) -> float:
+    """The same where every one of ``n_points`` configurations a setting ran with every seed, as imported logs
+    hold them: the winner is chosen by the runs it is judged by. The two settings' configurations are equally
+    good, but for ``gap``; half of them are near the best, the others far.
+    """
+    rng = np.random.default_rng(seed)
+    n_adopted = 0
+    for _ in range(n_worlds):
+        truth = np.sort(np.where(rng.random(n_points) < 0.5, 0.5, 10.0) * rng.exponential(size=n_points))
+        truth[0] = 0.0
+        noise = str(rng.choice(("normal", "uneven", "heavy")))
+        rows = Rows()
+        for which, side in enumerate(SIDES):
+            for point, value in enumerate(truth - which * gap):
+                runs = _observed(rng, np.full(N_REPEATS, value), noise, -which * gap)
+                for run, seen in enumerate(runs):
+                    rows.add(side, point / n_points, float(seen), run)
+        n_adopted += decide(rows.evidence()).ruling is Ruling.ADOPT
+    return n_adopted / n_worlds
+
+
+def _observed(rng: np.random.Generator, truth: np.ndarray, noise: str, floor: float) -> np.ndarray:
+    if noise == "heavy":
+        return truth + rng.standard_t(4, truth.shape) / np.sqrt(2.0)
+    scale = 1.0 + np.minimum((truth - floor) / 5.0, 4.0) if noise == "uneven" else 1.0
+    return truth + scale * rng.standard_normal(truth.shape)
 
 
 # -- real logs ---------------------------------------------------------------------------------
@@ -342,6 +379,10 @@ def figures(n_worlds: int, seed: int, *, has_real: bool = True) -> dict[str, Any
         "simulated rounds": simulated(n_worlds, seed),
         "adopted when equal": adopted(n_worlds, seed + 1, 0.0),
         "adopted when 2 SD better": adopted(max(n_worlds // 2, 50), seed + 2, 2.0),
+        "every configuration repeated": {
+            "adopted when equal": crossed(max(n_worlds // 3, 50), seed + 4, 0.0),
+            "adopted when 2 SD better": crossed(max(n_worlds // 6, 50), seed + 5, 2.0),
+        },
     }
     folder = data_folder()
     if folder is not None and has_real:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run.round_kit import HONEST, Project, honest_curve, honest_loss
 
+from run.round_kit import HONEST, Project, honest_curve, honest_loss
 from tunebook.core.outcome import Cause, Status
 from tunebook.errors import InputError
 from tunebook.run.events import Progress, TrialEnded, TrialStarted, Warned
@@ -62,7 +62,12 @@ class TestEverywhere:
         ("body", "status", "cause", "words"),
         [
             ("trial.log(3, {'valid/error': float('nan')})", "infeasible", "diverged", "was nan at step 3"),
-            ("trial.log(1, {'valid/error': 0.1}); trial.log(2, {'valid/error': float('inf')})", "infeasible", "diverged", "inf"),
+            (
+                "trial.log(1, {'valid/error': 0.1}); trial.log(2, {'valid/error': float('inf')})",
+                "infeasible",
+                "diverged",
+                "inf",
+            ),
             ("trial.log(3, {'valid/error': float('nan')}); 1 / 0", "infeasible", "diverged", "division by zero"),
             ("raise tunebook.Infeasible('too wide')", "infeasible", "raised", "too wide"),
             ("raise MemoryError", "infeasible", "out_of_memory", "MemoryError"),
@@ -86,7 +91,9 @@ class TestEverywhere:
     def test_a_metric_that_is_never_logged_stops_the_round_after_the_first_trial(
         self, tmp_path: Path, executor: str
     ) -> None:
-        project = Project(tmp_path, "def train(trial):\n    trial.log(0, {'valid/eror': 1.0, 'train/loss': 2.0})\n", n=5)
+        project = Project(
+            tmp_path, "def train(trial):\n    trial.log(0, {'valid/eror': 1.0, 'train/loss': 2.0})\n", n=5
+        )
         with pytest.raises(InputError, match=r"'valid/error'.*it logged: train/loss, valid/eror"):
             project.run(executor)
         assert project.count(Status.FAILED) == 1
@@ -141,7 +148,11 @@ class TestEverywhere:
             if trial["x"] > 1:
                 raise tunebook.Infeasible("more than one")
         """
-        design = {"x": {"low": 0.0, "high": 2.0}, "keep": [True, False], "when": {"keep": {"true": {"rate": {"low": 0.0, "high": 1.0}}}}}
+        design = {
+            "x": {"low": 0.0, "high": 2.0},
+            "keep": [True, False],
+            "when": {"keep": {"true": {"rate": {"low": 0.0, "high": 1.0}}}},
+        }
         project = Project(
             tmp_path,
             code,
@@ -275,7 +286,8 @@ class TestApart:
         assert "something is wrong" in project.trials[0].detail
 
     def test_a_command_killed_by_a_signal_is_tried_again(self, tmp_path: Path, executor: str) -> None:
-        script = 'if [ ! -e been ]; then touch been; kill -9 $$; fi; echo \'{"step": 0, "valid/error": 1}\' >> "$TUNEBOOK_METRICS"'
+        script = "if [ ! -e been ]; then touch been; kill -9 $$; fi; "
+        script += """echo '{"step": 0, "valid/error": 1}' >> "$TUNEBOOK_METRICS" """
         project = Project(tmp_path, command=["sh", "-c", script.replace("{", "{{").replace("}", "}}")])
         project.run(executor)
         assert (project.trials[0].status, project.trials[0].attempts) == (Status.COMPLETE, 2)

@@ -7,10 +7,10 @@ import math
 from pathlib import Path
 
 import pytest
-from handle.handle_kit import assignment
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handle.handle_kit import assignment
 from tunebook.handle.checkpoints import Checkpoint, newest, read_checkpoints, retained
 from tunebook.handle.trial import Trial
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from handle.handle_kit import assignment
 
+from handle.handle_kit import assignment
 from tunebook.errors import Infeasible, InputError
 from tunebook.handle.assignment import Assignment
 from tunebook.handle.current import current_trial, running

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handle.handle_kit import assignment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handle.handle_kit import assignment
 from tunebook.handle.trial import MAX_SPOOLS, Trial
 from tunebook.run.ingest import Buffer, Ingest
 
@@ -97,14 +97,19 @@ def test_scalars_of_numpy_and_torch_are_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["high", None, [1.0], np.zeros(3), 1j])
 def test_what_is_no_number_is_refused_by_name(tmp_path: Path, value: Any) -> None:
     trial = Trial(assignment(tmp_path))
-    with pytest.raises(TypeError, match="metric 'b' is a .*not a number"):
+    with pytest.raises(TypeError, match=r"metric 'b' is a .*not a number"):
         trial.log(0, {"a": 1.0, "b": value})
     assert read_back(tmp_path) in ({}, {("a", "b"): []})
 
 
 @pytest.mark.parametrize(
     ("step", "error", "words"),
-    [(-1, ValueError, "negative"), (1.5, TypeError, "1.5 is a float"), ("3", TypeError, "is a str"), (None, TypeError, "None")],
+    [
+        (-1, ValueError, "negative"),
+        (1.5, TypeError, "1.5 is a float"),
+        ("3", TypeError, "is a str"),
+        (None, TypeError, "None"),
+    ],
 )
 def test_what_is_no_step_is_refused(tmp_path: Path, step: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):

@@ -64,7 +64,9 @@ class Project:
         self.store.save_round(NAME, self.design, now=now)
         self.store.sync_trials(NAME, specs, now=now)
 
-    def run(self, executor: str = "local", workers: int = 1, on_event: Callable[[Event], None] | None = None) -> RunReport:
+    def run(
+        self, executor: str = "local", workers: int = 1, on_event: Callable[[Event], None] | None = None
+    ) -> RunReport:
         def hear(event: Event) -> None:
             self.events.append(event)
             if on_event is not None:

@@ -171,9 +171,19 @@ def test_the_curve_takes_constant_memory() -> None:
 
 @pytest.mark.parametrize(
     ("free", "waiting", "mean", "expected"),
-    [(2, 0, None, 2), (2, 1, None, 1), (0, 0, 0.001, 0), (1, 0, 0.004, 1 + 32), (2, 0, 0.05, 6), (2, 0, 5.0, 2), (2, 9, 0.01, 0)],
+    [
+        (2, 0, None, 2),
+        (2, 1, None, 1),
+        (0, 0, 0.001, 0),
+        (1, 0, 0.004, 1 + 32),
+        (2, 0, 0.05, 6),
+        (2, 0, 5.0, 2),
+        (2, 9, 0.01, 0),
+    ],
 )
-def test_trials_are_claimed_ahead_only_while_they_are_short(free: int, waiting: int, mean: float | None, expected: int) -> None:
+def test_trials_are_claimed_ahead_only_while_they_are_short(
+    free: int, waiting: int, mean: float | None, expected: int
+) -> None:
     assert schedule.n_to_claim(free, waiting, 2, mean) == expected
 
 
@@ -205,7 +215,16 @@ def spec(**config: Any) -> TrialSpec:
 
 def test_a_command_gets_its_values() -> None:
     made = spec(lr=0.00123, drop=False, name="a b")
-    command = ["run", "--lr={lr}", "{lr:.1e}", "--drop={drop}", "{name}", "{{x}}", "{seed}/{max_train_steps}", "{trial}"]
+    command = [
+        "run",
+        "--lr={lr}",
+        "{lr:.1e}",
+        "--drop={drop}",
+        "{name}",
+        "{{x}}",
+        "{seed}/{max_train_steps}",
+        "{trial}",
+    ]
     assert render(command, made, made.config) == (
         "run", "--lr=0.00123", "1.2e-03", "--drop=false", "a b", "{x}", "5/70", made.id,
     )  # fmt: skip

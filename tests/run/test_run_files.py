@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handle.handle_kit import assignment
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handle.handle_kit import assignment
 from tunebook.errors import LeaseLost
 from tunebook.handle.trial import Trial
 from tunebook.run import spools

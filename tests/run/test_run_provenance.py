@@ -12,7 +12,12 @@ from tunebook.core.round import Round
 from tunebook.run import provenance
 
 DESIGN = Round(
-    goal="g", question="minimize", pipeline="train.py:train", max_train_steps=5, objective={"metric": "m"}, search={"seed": 4}
+    goal="g",
+    question="minimize",
+    pipeline="train.py:train",
+    max_train_steps=5,
+    objective={"metric": "m"},
+    search={"seed": 4},
 )
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "hunter2",

@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from run.round_kit import HONEST, NAME, Project, honest_curve, honest_loss, kill, wait_until
 
+from run.round_kit import HONEST, NAME, Project, honest_curve, honest_loss, kill, wait_until
 from tunebook.core.outcome import Cause, Status
 from tunebook.errors import InputError, Interrupted
 from tunebook.run import processes
-from tunebook.run.events import Event, TrialEnded, TrialStarted
+from tunebook.run.events import Event, Progress, TrialEnded, TrialStarted
 from tunebook.run.run import run_round
 
 #: Waits at step 5 until somebody makes the file "go" beside the pipeline.
@@ -49,22 +50,19 @@ def assert_whole(project: Project, n: int, steps: int = 10) -> None:
 def test_stopped_by_a_signal_it_goes_on_where_it_was(tmp_path: Path, number: signal.Signals) -> None:
     project = Project(tmp_path, WAITING, n=3)
 
-    def stop(event: Event) -> None:
-        if isinstance(event, TrialStarted) and event.attempt == 1:
-            folder = tmp_path / ".tunebook" / "trials" / NAME / event.trial / "checkpoints"
-            wait_until_later.append(folder)
+    started: list[str] = []
 
-    wait_until_later: list[Path] = []
-    before = signal.getsignal(number)
-
-    def on_progress(event: Event) -> None:
-        stop(event)
-        ready = wait_until_later and all((folder / "step-00000003").exists() for folder in wait_until_later)
-        if not isinstance(event, TrialStarted | TrialEnded) and ready:
+    def on_event(event: Event) -> None:
+        if isinstance(event, TrialStarted):
+            started.append(event.trial)
+        saved = list(tmp_path.glob(".tunebook/trials/round/*/checkpoints/step-00000003"))
+        if isinstance(event, Progress) and len(started) == len(saved) == 2:
+            started.clear()
             os.kill(os.getpid(), number)
 
+    before = signal.getsignal(number)
     with pytest.raises(Interrupted, match="goes on where it was"):
-        project.run(workers=2, on_event=on_progress)
+        project.run(workers=2, on_event=on_event)
     assert signal.getsignal(number) is before
     assert project.count(Status.PENDING) == 3
     assert {event.released for event in project.heard(TrialEnded)} == {"stopped"}
@@ -146,7 +144,7 @@ def test_a_run_waits_for_the_trials_of_another(tmp_path: Path) -> None:
     first = project.in_background()
     wait_until(lambda: project.count(Status.RUNNING) == 1)
     second = project.in_background(name="second")
-    wait_until(lambda: (tmp_path / "second.log").exists())
+    wait_until((tmp_path / "second.log").exists)
     (tmp_path / "go").touch()
     assert (first.wait(60), second.wait(60)) == (0, 0)
     assert (tmp_path / "second.log").read_text() == ""
@@ -168,11 +166,14 @@ def test_a_function_of_the_main_program_is_trained_too(tmp_path: Path) -> None:
 
         folder, now = Path("."), datetime.now(UTC)
         space = {"x": {"low": 0.0, "high": 1.0}}
-        design = Round(goal="g", question="minimize", pipeline="__main__:train", max_train_steps=1, objective={"metric": "m"},
-                       nuisance=space)
+        design = Round(
+            goal="g", question="minimize", pipeline="__main__:train", max_train_steps=1, objective={"metric": "m"},
+            nuisance=space,
+        )
         store = Store.open("sqlite:///tunebook.db")
         store.save_round("r", design, now=now)
-        spec = TrialSpec(study="all", config=Config({"x": 0.5}), seed=0, max_train_steps=1, way_to_train=design.way_to_train)
+        way = design.way_to_train
+        spec = TrialSpec(study="all", config=Config({"x": 0.5}), seed=0, max_train_steps=1, way_to_train=way)
         store.sync_trials("r", [spec], now=now)
         print(run_round(store, "r", design, project=folder, workers=1, function=train).best.value)
     """
@@ -229,7 +230,9 @@ def test_what_ran_is_kept_with_the_trial(tmp_path: Path) -> None:
 
 def test_each_worker_shows_its_trials_its_own_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    code = "import os\ndef train(trial):\n    trial.log(0, {'valid/error': float(os.environ['CUDA_VISIBLE_DEVICES'])})\n"
+    code = (
+        "import os\ndef train(trial):\n    trial.log(0, {'valid/error': float(os.environ['CUDA_VISIBLE_DEVICES'])})\n"
+    )
     project = Project(tmp_path, code, n=6)
     project.run(workers=2)
     slots = {event.trial: event.slot for event in project.heard(TrialStarted)}
@@ -280,7 +283,7 @@ def test_under_fire_every_trial_ends_once_with_all_its_points(tmp_path: Path) ->
             kill(runner)
             runner = project.in_background(workers=2)
             killed["runner"] += 1
-            wait_until(lambda: any(lease.owner.pid == runner.pid for lease in project.store.leases(NAME)) or runner.poll() is not None)
+            wait_until(_holds_trials(project, runner))
             continue
         pids = _victims(runner.pid, what)
         if pids:
@@ -292,6 +295,16 @@ def test_under_fire_every_trial_ends_once_with_all_its_points(tmp_path: Path) ->
     assert_whole(project, n, SLOW_STEPS)
     assert all(row.status is Status.COMPLETE for row in project.trials)
     print(killed, "attempts:", sum(row.attempts for row in project.trials))
+
+
+def _holds_trials(project: Project, runner: subprocess.Popen[bytes]) -> Callable[[], bool]:
+    """Whether this runner began to work, or ended."""
+
+    def is_so() -> bool:
+        owners = {lease.owner.pid for lease in project.store.leases(NAME)}
+        return runner.pid in owners or runner.poll() is not None
+
+    return is_so
 
 
 def _victims(runner: int, what: str) -> list[int]:

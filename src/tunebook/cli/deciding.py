@@ -44,9 +44,11 @@ def baseline(
         from tunebook.show import decisions
 
         given = dict(read_assignment(word) for word in values or [])
-        with Project.for_design(design, folder=project, store=store) as opened:
-            with following(output, opened.design(design)) as on_event:
-                launch = opened.start(design, config=given, on_event=on_event, executor=executor, note=note)
+        with (
+            Project.for_design(design, folder=project, store=store) as opened,
+            following(output, opened.design(design)) as on_event,
+        ):
+            launch = opened.start(design, config=given, on_event=on_event, executor=executor, note=note)
         output.show(launch.to_mapping(), lambda: decisions.launch(launch))
 
 

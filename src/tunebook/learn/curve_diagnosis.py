@@ -157,7 +157,8 @@ def overfitting(curves: TrialCurves, unit: float) -> tuple[Mark, Mark]:
     loss = curve_rise.worsening(
         *logarithm(curves.valid_loss), math.log1p(curve_rise.WORSE_LOSS), logarithm(curves.train_loss)
     )
-    return primary, replace(loss, size=math.expm1(loss.size))
+    held = curve_rise.falls_or_holds(curves.train_loss, primary.first, primary.last)
+    return capped(primary, held), replace(loss, size=math.expm1(loss.size))
 
 
 def training_twin(curves: TrialCurves) -> Points:

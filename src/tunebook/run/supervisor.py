@@ -6,6 +6,7 @@ import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,7 @@ class Supervisor:
     n_ended: int = 0
     stop: StopRequest = field(default_factory=StopRequest)
     _buffer: Buffer = field(init=False)
+    _sweeper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _running: dict[int, Attempt] = field(default_factory=dict)
     _waiting: deque[Claim] = field(default_factory=deque)
     _free: list[int] = field(default_factory=list)
@@ -328,7 +330,8 @@ class Supervisor:
         except LeaseLost:
             written = [one for one, row in zip(batch, rows, strict=True) if self._wrote(row)]
         for one in batch:
-            one.attempt.ingest.discard()
+            # Freeing a file's blocks can wait for the disk, and the next trial need not.
+            self._sweeper.submit(one.attempt.ingest.discard)
         for one in written:
             self.n_ended += 1
             self._consider(one)
@@ -405,6 +408,7 @@ class Supervisor:
         for claim in self._waiting:
             self._give_back(claim)
         self._waiting.clear()
+        self._sweeper.shutdown()
 
     def _give_back(self, claim: Claim) -> None:
         try:

@@ -43,7 +43,8 @@ noscript p { border: 1px solid var(--line); padding: 10px; }
   .plots { grid-template-columns: 1fr 1fr; } figcaption:empty { display: none; } }
 """
 
-#: Draws a plot when it comes near the window, all of them before printing, and all again when the theme changes.
+#: Starts Plotly after the words are on the screen (it takes a second), then draws a plot when it comes near the
+#: window, all of them before printing, and all that were drawn again when the theme changes.
 SCRIPT = """
 (function () {
   "use strict";
@@ -69,13 +70,19 @@ SCRIPT = """
       responsive: true, scrollZoom: false, displaylogo: false,
       modeBarButtons: [["toImage", "pan2d", "resetScale2d"]] });
   }
-  function drawAll(template) { Object.keys(page.drawings).forEach(function (id) { draw(id, template); }); }
+  function drawAll(template) { if (window.Plotly) { Object.keys(page.drawings).forEach(function (id) { draw(id, template); }); } }
   var watch = new IntersectionObserver(function (entries) {
     entries.forEach(function (entry) {
       if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target.id); }
     });
   }, { rootMargin: "300px" });
-  Object.keys(page.drawings).forEach(function (id) { watch.observe(document.getElementById(id)); });
+  function start() {
+    var script = document.createElement("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.appendChild(script);
+    Object.keys(page.drawings).forEach(function (id) { watch.observe(document.getElementById(id)); });
+  }
+  requestAnimationFrame(function () { setTimeout(start, 0); });
   dark.addEventListener("change", function () { Object.keys(drawn).forEach(function (id) { draw(id); }); });
   window.addEventListener("beforeprint", function () { drawAll(page.templates.light); });
   window.addEventListener("afterprint", function () { drawAll(); });
@@ -101,7 +108,7 @@ PAGE = Template("""<!DOCTYPE html>
 $body
 </main>
 <script type="application/json" id="plots">$plots</script>
-<script>$plotly</script>
+<script type="text/plain" id="plotly">$plotly</script>
 <script>$script</script>
 </body>
 </html>

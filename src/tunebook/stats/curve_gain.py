@@ -32,6 +32,8 @@ TREND = 0.7
 TREND_ERRORS = 2.0
 TREND_STEEPNESS = 3.0
 MIN_TREND_POINTS = 6
+#: Fewer evaluations in the second half do not tell noise from shape.
+MIN_NOISE_POINTS = 8
 
 
 def late_gain(x: FloatArray, y: FloatArray, material: float) -> Mark:
@@ -45,7 +47,8 @@ def late_gain(x: FloatArray, y: FloatArray, material: float) -> Mark:
     gain = value_at(x, smooth, LATE) - end
     last = value_at(x, smooth, LAST) - end
     steady = gain * (1 - LAST) / (1 - LATE)
-    noise = noise_of(y[x >= HALF])
+    late = y[x >= HALF]
+    noise = noise_of(late) if len(late) >= MIN_NOISE_POINTS else math.nan
     score = all_of(
         logistic(gain, GAIN_UNITS * material, STEEPNESS),
         logistic(last, STEADY_SHARE * steady, STEEPNESS),

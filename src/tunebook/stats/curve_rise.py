@@ -37,6 +37,8 @@ SHARED_WEIGHT = 2.0
 #: Ups of the training curve by less than this many standard deviations of its noise are no worsening.
 ORDINARY_CLIMB = 1.5
 WORSE_ERRORS = 3.0
+#: A training loss that rises by less than this holds.
+HELD = 0.02
 #: A curve that never rises by this share of the threshold is not looked at any further.
 NEGLIGIBLE = 1 / 3
 NOTHING = Mark(size=0.0, score=0.0)
@@ -127,6 +129,18 @@ def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[Float
     visible = 1.0 if math.isnan(noise) else logistic(size, WORSE_ERRORS * noise, NOISE_STEEPNESS)
     score = all_of(logistic(size, threshold, STEEPNESS), visible)
     return Mark(size=size, score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
+
+
+def falls_or_holds(train: tuple[FloatArray, FloatArray], first: float, last: float) -> float:
+    """Score of a positive training loss not rising between two places of the run; 1 when it was not logged."""
+    x, y = finite(*train)
+    if len(y) < MIN_POINTS or math.isnan(first):
+        return 1.0
+    x, y = on_grid(x, y, N_GRID)
+    ends = np.interp([first, last], x, running_median(y, 5))
+    if ends[0] <= 0:
+        return 1.0
+    return 1.0 - logistic(float(ends[1] / ends[0]) - 1.0, HELD, STEEPNESS)
 
 
 def largest_climb(curve: FloatArray) -> FloatArray:

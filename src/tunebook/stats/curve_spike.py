@@ -12,9 +12,9 @@ from tunebook.stats.curve_smooth import MAD_TO_SD, FloatArray, finite, median_be
 
 #: A rise to 1.5 times the local level is a spike, to 1.2 times is none; the threshold lies between (L6).
 FACTOR = math.sqrt(1.5 * 1.2)
-#: The rise has to be this many times the local scatter: five by eye (L6); seven, because the scatter of batch losses
+#: The rise has to be this many times the local scatter: five by eye (L6); six, because the scatter of batch losses
 #: has a heavier tail than the normal one.
-SCATTERS = 7.0
+SCATTERS = 6.0
 #: In a longer curve chance alone reaches further, with the root of the logarithm of its length.
 ORDINARY_LENGTH = 60
 #: What happens in the first twentieth of a run is the start of training, not a spike.
@@ -27,6 +27,8 @@ CENTRED = 1.38
 #: A sudden rise takes at most this many logging points (L6).
 SUDDEN = 3
 MIN_POINTS = 8
+#: A spike needs points before it, and comes after a decline: its level is no higher than where the loss started.
+MIN_BEFORE = 3
 STEEPNESS = 8.0
 SCATTER_STEEPNESS = 3.0
 
@@ -38,7 +40,7 @@ def spike(x: FloatArray, y: FloatArray) -> Mark:
         return UNKNOWN
     level = np.maximum(median_before(y, LEVEL_WIDTH), points_before(y, SUDDEN))
     change = y - level
-    usable = (x >= START) & (level > 0) & (np.arange(len(y)) >= LEVEL_WIDTH)
+    usable = (x >= START) & (level > 0) & (np.arange(len(y)) >= MIN_BEFORE) & (level <= y[:MIN_BEFORE].max())
     if not usable.any():
         return UNKNOWN
     scatter = local_scatter(y, usable)

@@ -37,6 +37,8 @@ REACH = 6.7
 N_DIFFERENCES = 403
 #: A standard deviation of less than this share of the values is the last digits of a deterministic run.
 ROUNDING = 1e-12
+#: The normal quantile at which an improvement that matters counts as ruled out.
+SURE_QUANTILE = 1.645
 #: More seeds than this are not asked for: a difference that needs them is too small to matter.
 MAX_SEEDS = 100
 
@@ -216,13 +218,13 @@ def _mixture(away: FloatArray, squared: FloatArray, degrees: FloatArray, weight:
 def seeds_to_settle(a: Sample, b: Sample, variance: TrialVariance, *, threshold: float, material: float) -> int:
     """How many further repeats of both would settle it, if the difference is what it looks like now.
 
-    Settled is a probability of ``threshold`` that ``a`` is larger, or that it is less than ``material``
-    larger. At most ``MAX_SEEDS``, which is the answer for "no number that is worth it".
+    Settled is a probability of ``threshold`` that ``a`` is larger, or one of 95 % that it is less than
+    ``material`` larger. At most ``MAX_SEEDS``, which is the answer for "no number that is worth it".
     """
     centre = a.mean - b.mean
     needed = float(ndtri(threshold))
     spreads = [float(np.exp((variance.weight * np.log(variance.of(sample)[0])).sum())) for sample in (a, b)]
     further = np.arange(1, MAX_SEEDS + 1)
     error = np.sqrt(spreads[0] / (a.n + further) + spreads[1] / (b.n + further))
-    settled = np.maximum(centre, material - centre) >= needed * error
+    settled = (centre >= needed * error) | (material - centre >= SURE_QUANTILE * error)
     return int(further[settled.argmax()]) if settled.any() else MAX_SEEDS

@@ -15,7 +15,6 @@ from tunebook.evidence import read_only
 from tunebook.show.data.axes import Axis
 from tunebook.show.data.numbers import rounded, short
 
-
 #: What the evidence of a finding has to hold for its threshold to be marked.
 THRESHOLD = {"hyperparameter", "threshold", "direction", "share_beyond"}
 
