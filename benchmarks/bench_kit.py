@@ -93,15 +93,19 @@ def synchronize(device: str) -> None:
 
 
 def in_turn(first: Callable[[], object], second: Callable[[], object], n: int, device: str) -> tuple[list, list]:
-    """Seconds of ``n`` calls of each, alternating so that both meet the same weather; the first calls are dropped."""
+    """Seconds of ``n`` calls of each, alternating so that both meet the same weather; the first calls are dropped.
+
+    On a processor these are seconds of the one thread that computes, which other programs can slow but not stretch.
+    """
+    clock = time.perf_counter if device == "cuda" else time.thread_time
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(n + 3):
         for call, own in zip((first, second), times, strict=True):
-            begin = time.perf_counter()
+            begin = clock()
             call()
             synchronize(device)
             if number >= 3:
-                own.append(time.perf_counter() - begin)
+                own.append(clock() - begin)
     return times
 
 

@@ -258,7 +258,7 @@ def test_bad_lines_are_told_once_and_counted(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "metrics.jsonl").write_text("bad\n" * 3 + '{"step": 0, "a": 1}\n')
     told: list[str] = []
-    ingest, buffer = ingest_of(StrictStore(), folder)
+    ingest, _ = ingest_of(StrictStore(), folder)
     ingest.on_bad = told.append
     ingest.pump()
     with (folder / "metrics.jsonl").open("a") as more:

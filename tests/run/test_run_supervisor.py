@@ -323,3 +323,16 @@ def _children(pid: int) -> list[int]:
         if fields and folder.name.isdigit() and int(fields[1]) == pid and fields[0] != "Z":
             found.append(int(folder.name))
     return found
+
+
+def test_strays_are_found_by_their_mark_and_nobody_else_is() -> None:
+    marks = [f"mark-{os.getpid()}-{number}" for number in range(2)]
+    programs = [
+        subprocess.Popen(["sleep", "600"], env={**os.environ, processes.RUN_VARIABLE: mark}, start_new_session=True)
+        for mark in marks
+    ]
+    assert processes.kill_strays(marks[0]) == 1
+    assert programs[0].wait() == -signal.SIGKILL
+    assert programs[1].poll() is None
+    assert processes.kill_strays(marks[1]) == 1
+    programs[1].wait()

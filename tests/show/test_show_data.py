@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from show_builders import design, make_evidence
 
+from tunebook.core.config import Config
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Cause, Status
 from tunebook.core.round import Round
@@ -109,6 +110,20 @@ def test_a_value_outside_of_a_choice_is_shown_not_dropped() -> None:
     axis = next(axis for axis in axis_data(trial_table(evidence), evidence.round) if axis.label == "activation")
     assert axis.categories == ("relu", "gelu", "tanh", "swish")
     assert axis.x[0] == 3
+
+
+def test_one_name_on_two_branches_is_two_axes() -> None:
+    rates = {word: {"rate": {"low": low, "high": 1.0}} for word, low in (("true", 0.1), ("false", 0.2))}
+    made = design(4, nuisance={"when": {"use_dropout": rates}})
+    evidence = make_evidence(4)
+    configs = [Config({"use_dropout": drops, "rate": 0.5}) for drops in (True, False, True, False)]
+    trials = tuple(replace(t, config=config) for t, config in zip(evidence.trials, configs, strict=True))
+    evidence = replace(evidence, round=made, trials=trials)
+    _, with_it, without = axis_data(trial_table(evidence), made)
+    assert (with_it.label, without.label) == ("rate[use_dropout=true]", "rate[use_dropout=false]")
+    assert (with_it.low, without.low) == (0.1, 0.2)
+    assert np.isfinite(with_it.x).tolist() == [True, False, True, False]
+    assert np.isfinite(without.x).tolist() == [False, True, False, True]
 
 
 def test_repeats_have_curves_but_no_place_in_the_sample() -> None:

@@ -86,7 +86,6 @@ def longer_round(design: Round, factor: float, *, name: str = "", best: Config |
     if best is not None:
         for item in longer.searched:
             _hold(draft, item, best)
-    _close(draft)
     return NextRound(
         design=draft.design,
         changes=tuple(draft.changes),
@@ -113,17 +112,12 @@ def _hold(draft: Draft, item: Hyperparameter, best: Config) -> None:
     except (KeyError, InputError):
         return
     held = next(other for other in changed.fixed if other.label == item.label)
-    change = Change(key=path_of(changed, held), text=f"carried over, was {item.domain.describe()}", source=SOURCE)
-    draft.make(changed, [change], what=f"hold {item.label}")
-
-
-def _close(draft: Draft) -> None:
-    """Without anything scientific left the round minimises."""
-    if not draft.design.scientific and draft.design.question is not Question.MINIMIZE:
-        change = Change(
-            key=("question",), text=f"was {draft.design.question}: nothing is left to compare", source=SOURCE
-        )
-        draft.make(replace(draft.design, question=Question.MINIMIZE), [change], what="minimise")
+    changes = [Change(key=path_of(changed, held), text=f"carried over, was {item.domain.describe()}", source=SOURCE)]
+    if not changed.scientific and changed.question is not Question.MINIMIZE:
+        text = f"was {changed.question}: nothing is left to compare"
+        changes.append(Change(key=("question",), text=text, source=SOURCE))
+        changed = replace(changed, question=Question.MINIMIZE)
+    draft.make(changed, changes, what=f"hold {item.label}")
 
 
 def _carries(design: Round) -> tuple[str, ...]:

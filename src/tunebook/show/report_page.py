@@ -70,7 +70,10 @@ SCRIPT = """
       responsive: true, scrollZoom: false, displaylogo: false,
       modeBarButtons: [["toImage", "pan2d", "resetScale2d"]] });
   }
-  function drawAll(template) { if (window.Plotly) { Object.keys(page.drawings).forEach(function (id) { draw(id, template); }); } }
+  function drawAll(template) {
+    if (!window.Plotly) { return; }
+    Object.keys(page.drawings).forEach(function (id) { draw(id, template); });
+  }
   var watch = new IntersectionObserver(function (entries) {
     entries.forEach(function (entry) {
       if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target.id); }

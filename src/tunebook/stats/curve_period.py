@@ -18,6 +18,10 @@ MIN_CYCLES = 4
 CUT = 4.0
 #: Spread of the autocorrelation of differenced noise, in units of 1 / sqrt(n) (Bartlett's formula, lag-1 value -0.5).
 BARTLETT = math.sqrt(1.5)
+#: What independent noise gives at lag 1 by being differenced; more negative than this is a dip.
+NOISE_AT_ONE = -0.5
+#: Before the curve returns it goes the other way, at least by this part of the return.
+DIP_SHARE = 2.0
 STEEPNESS = 5.0
 
 
@@ -36,8 +40,8 @@ def periodicity(x: FloatArray, y: FloatArray) -> Mark:
     if len(y) < MIN_POINTS or n_lags < 2:
         return UNKNOWN
     correlations = autocorrelation(clipped(np.diff(y)), n_lags)
-    dips = np.minimum.accumulate(correlations)[:-1]
-    peaks = np.where(dips < 0, correlations[1:], -1.0)
+    dips = np.minimum.accumulate(np.concatenate(([correlations[0] - NOISE_AT_ONE], correlations[1:-1])))
+    peaks = np.minimum(correlations[1:], -DIP_SHARE * dips)
     lag = int(np.argmax(peaks)) + 2
     threshold = BARTLETT * math.sqrt(2 * math.log(2 * n_lags)) / math.sqrt(len(y) - 1)
     period = lag * (x[-1] - x[0]) / (len(x) - 1)

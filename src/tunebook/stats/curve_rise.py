@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunebook.stats.curve_mark import UNKNOWN, Mark, all_of, logistic
-from tunebook.stats.curve_smooth import FloatArray, finite, noise_of, on_grid, running_median
+from tunebook.stats.curve_smooth import FloatArray, finite, noise_of, on_grid, running_median, slow_noise_of
 
 IntArray = npt.NDArray[np.int64]
 
@@ -31,7 +31,7 @@ NOISE_STEEPNESS = 4.0
 #: A rise has to exceed this many standard errors of the difference of two parts of a stretch.
 RISE_ERRORS = 5.0
 #: Every quarter of a rising stretch lies above the one before; this share of an even rise is enough.
-EVEN_SHARE = 0.2
+EVEN_SHARE = 0.4
 #: What the training curve worsens by itself counts this often against what validation worsens.
 SHARED_WEIGHT = 2.0
 #: Ups of the training curve by less than this many standard deviations of its noise are no worsening.
@@ -77,11 +77,11 @@ def sustained_rise(x: FloatArray, y: FloatArray) -> Mark:
         return NOTHING
     parts = Stretches.at_least(RISE_STRETCH / (x[-1] - x[0]))
     first, last = parts.first, parts.last
-    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts))
+    n_quarter = np.maximum(len(y) * (last - first) / (N_GRID - 1) / 4, 1.0)
+    errors = noise_of(y) * np.sqrt(2.0 / n_quarter)
+    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts, errors))
     best = int(np.argmax(rise))
-    size = float(rise[best])
-    n_quarter = max(len(y) * (last[best] - first[best]) / (N_GRID - 1) / 4, 1.0)
-    error = noise_of(y) * math.sqrt(2.0 / n_quarter)
+    size, error = float(rise[best]), float(errors[best])
     score = all_of(logistic(size, math.log1p(RISE), STEEPNESS), logistic(size, RISE_ERRORS * error, NOISE_STEEPNESS))
     return Mark(size=math.expm1(size), score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
 
@@ -91,16 +91,16 @@ def largest_drawup(smooth: FloatArray) -> float:
     return float((smooth - np.minimum.accumulate(smooth)).max())
 
 
-def even_rise(smooth: FloatArray, parts: Stretches) -> FloatArray:
+def even_rise(smooth: FloatArray, parts: Stretches, errors: FloatArray | float = 0.0) -> FloatArray:
     """How much each stretch rises as a whole: a jump between two flat halves is none.
 
     From the means of its quarters: 4/3 of last minus first, and no more than the smallest step
-    between neighbouring quarters allows.
+    between neighbouring quarters allows, which has to exceed its standard error in ``errors``.
     """
     total = np.concatenate(([0.0], np.cumsum(smooth)))
     means = np.diff(total[parts.edges], axis=0) / np.diff(parts.edges, axis=0)
     steps = np.diff(means, axis=0)
-    rise: FloatArray = np.minimum((means[3] - means[0]) * 4 / 3, steps.min(axis=0) * 4 / EVEN_SHARE)
+    rise: FloatArray = np.minimum((means[3] - means[0]) * 4 / 3, (steps.min(axis=0) - errors) * 4 / EVEN_SHARE)
     return rise
 
 
@@ -125,7 +125,7 @@ def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[Float
     own = np.where(allowed, rise - SHARED_WEIGHT * shared, -np.inf)
     best = int(np.argmax(own))
     size = float(own[best])
-    noise = noise_of(y[x >= START])
+    noise = slow_noise_of(y[x >= START])
     visible = 1.0 if math.isnan(noise) else logistic(size, WORSE_ERRORS * noise, NOISE_STEEPNESS)
     score = all_of(logistic(size, threshold, STEEPNESS), visible)
     return Mark(size=size, score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))

@@ -27,7 +27,7 @@ CENTRED = 1.38
 #: A sudden rise takes at most this many logging points (L6).
 SUDDEN = 3
 MIN_POINTS = 8
-#: A spike needs points before it, and comes after a decline: its level is no higher than where the loss started.
+#: A spike needs points before it, and comes after a decline: its level is lower than where the loss started.
 MIN_BEFORE = 3
 STEEPNESS = 8.0
 SCATTER_STEEPNESS = 3.0
@@ -40,7 +40,7 @@ def spike(x: FloatArray, y: FloatArray) -> Mark:
         return UNKNOWN
     level = np.maximum(median_before(y, LEVEL_WIDTH), points_before(y, SUDDEN))
     change = y - level
-    usable = (x >= START) & (level > 0) & (np.arange(len(y)) >= MIN_BEFORE) & (level <= y[:MIN_BEFORE].max())
+    usable = (x >= START) & (level > 0) & (np.arange(len(y)) >= MIN_BEFORE) & (level < y[0])
     if not usable.any():
         return UNKNOWN
     scatter = local_scatter(y, usable)

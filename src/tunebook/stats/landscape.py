@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 
 from tunebook.stats.arrays import BoolArray, FloatArray, IntArray
 from tunebook.stats.feasibility import Wall, fit_wall
@@ -102,8 +101,8 @@ class Box:
         return Box(np.minimum(self.low, other.low), np.maximum(self.high, other.high), self.is_held, self.seen)
 
     def points(self, n_points: int, rng: np.random.Generator) -> FloatArray:
-        """Quasi-random points of the box."""
-        cube = qmc.Halton(len(self.low), scramble=True, rng=rng).random(n_points)
+        """Points all over the box."""
+        cube = rng.random((n_points, len(self.low)))
         like = self.seen[rng.integers(len(self.seen), size=n_points)]
         return np.where(self.is_held | np.isnan(like), like, self.low + cube * (self.high - self.low))
 

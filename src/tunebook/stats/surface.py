@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 from tunebook.stats.arrays import BoolArray, FloatArray
 
@@ -83,7 +84,7 @@ class Surface:
         """Posterior mean and covariance of the noise-free surface at ``values``."""
         cross = self._kernel_to(values)
         half = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
-        prior = _kernel(_distances(values, values, self.points.is_choice), self.lengths, self.signal) + MEAN_VARIANCE
+        prior = self._kernel_between(values, values)
         return (
             np.asarray(self.shift + self.scale * (cross @ self.weights), dtype=np.float64),
             self.scale**2 * (prior - half.T @ half),
@@ -97,8 +98,11 @@ class Surface:
         return np.asarray(mean + rng.standard_normal((n_draws, len(mean))) @ root.T, dtype=np.float64)
 
     def _kernel_to(self, values: FloatArray) -> FloatArray:
-        distances = _distances(values, self.points.values, self.points.is_choice)
-        return _kernel(distances, self.lengths, self.signal) + MEAN_VARIANCE
+        return self._kernel_between(values, self.points.values)
+
+    def _kernel_between(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        squares = _scaled_squares(a, b, self.points.is_choice, self.lengths)
+        return np.asarray(self.signal * np.exp(-0.5 * squares) + MEAN_VARIANCE, dtype=np.float64)
 
 
 def fit_surface(points: Columns, values: FloatArray, noise_sd: float | None = None) -> Surface:
@@ -198,4 +202,14 @@ def _distances(a: FloatArray, b: FloatArray, is_choice: BoolArray) -> FloatArray
     squares[is_choice] = squares[is_choice] != 0
     missing = np.isnan(a.T)[:, :, None], np.isnan(b.T)[:, None, :]
     squares = np.where(missing[0] | missing[1], missing[0] != missing[1], squares)
+    return np.asarray(squares, dtype=np.float64)
+
+
+def _scaled_squares(a: FloatArray, b: FloatArray, is_choice: BoolArray, lengths: FloatArray) -> FloatArray:
+    """The squared distance in length scales; columns of plain numbers take the fast way."""
+    plain = ~(is_choice | np.isnan(a).any(axis=0) | np.isnan(b).any(axis=0))
+    squares = cdist(a[:, plain] / lengths[plain], b[:, plain] / lengths[plain], "sqeuclidean")
+    if not plain.all():
+        others = _distances(a[:, ~plain], b[:, ~plain], is_choice[~plain])
+        squares = squares + np.tensordot(lengths[~plain] ** -2.0, others, axes=1)
     return np.asarray(squares, dtype=np.float64)

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import final
+from typing import TypeAlias, final
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from tunebook.kit.optimizers.base import Group, PlaybookOptimizer, Rate, Tensors, is_tensor_rate, with_decay
+
+#: A weighted sum: (weight, one tensor for each parameter), ...
+Terms: TypeAlias = list[tuple[float, Tensors]]
 
 
 class AdamFamily(PlaybookOptimizer):
@@ -50,15 +53,15 @@ class AdamFamily(PlaybookOptimizer):
         torch._foreach_addcmul_(squares, grads, grads, value=1.0 - beta2)
         roots = list(torch._foreach_sqrt(squares))
         torch._foreach_add_(roots, group["eps"])
-        _descend_divided(params, self._directions(means, grads, beta1), roots, group, steps)
+        _descend_divided(params, self._terms(means, grads, beta1), roots, group, steps)
 
     @abstractmethod
     def _decayed(self, group: Group, params: Tensors, grads: Tensors) -> Tensors:
         """Apply weight decay, to the gradients that are returned or to the weights."""
 
     @abstractmethod
-    def _directions(self, means: Tensors, grads: Tensors, beta1: float) -> Tensors:
-        """What is divided by the root of the second moment."""
+    def _terms(self, means: Tensors, grads: Tensors, beta1: float) -> Terms:
+        """The sum that is divided by the root of the second moment."""
 
 
 @final
@@ -72,8 +75,8 @@ class Adam(AdamFamily):
     def _decayed(self, group: Group, params: Tensors, grads: Tensors) -> Tensors:
         return with_decay(group, params, grads)
 
-    def _directions(self, means: Tensors, grads: Tensors, beta1: float) -> Tensors:  # noqa: ARG002
-        return means
+    def _terms(self, means: Tensors, grads: Tensors, beta1: float) -> Terms:  # noqa: ARG002
+        return [(1.0, means)]
 
 
 @final
@@ -93,8 +96,8 @@ class AdamW(AdamFamily):
             torch._foreach_mul_(params, 1.0 - lr * decay)
         return grads
 
-    def _directions(self, means: Tensors, grads: Tensors, beta1: float) -> Tensors:  # noqa: ARG002
-        return means
+    def _terms(self, means: Tensors, grads: Tensors, beta1: float) -> Terms:  # noqa: ARG002
+        return [(1.0, means)]
 
 
 @final
@@ -108,8 +111,8 @@ class NAdam(AdamFamily):
     def _decayed(self, group: Group, params: Tensors, grads: Tensors) -> Tensors:
         return with_decay(group, params, grads)
 
-    def _directions(self, means: Tensors, grads: Tensors, beta1: float) -> Tensors:
-        return list(torch._foreach_lerp(grads, means, beta1))
+    def _terms(self, means: Tensors, grads: Tensors, beta1: float) -> Terms:
+        return [(beta1, means), (1.0 - beta1, grads)]
 
 
 def _count(steps: Tensors) -> None:
@@ -117,16 +120,21 @@ def _count(steps: Tensors) -> None:
     torch._foreach_add_(steps, torch.ones(()) if not torch.compiler.is_compiling() else 1.0)
 
 
-def _descend_divided(params: Tensors, directions: Tensors, roots: Tensors, group: Group, steps: Tensors) -> None:
-    """``param -= lr b direction / root`` in place, with each parameter's own step count; ``roots`` is used up."""
+def _descend_divided(params: Tensors, terms: Terms, roots: Tensors, group: Group, steps: Tensors) -> None:
+    """``param -= lr b sum(weight * term) / root`` in place, with each parameter's own step count.
+
+    A pass for each term, instead of a temporary as large as the model for their sum. ``roots`` is used up.
+    """
     lr, (beta1, beta2) = group["lr"], group["betas"]
     if torch.compiler.is_compiling():
         torch._foreach_div_(roots, [lr * _traced_correction(step, beta1, beta2) for step in steps])
-        torch._foreach_addcdiv_(params, directions, roots, value=-1.0)
+        for weight, tensors in terms:
+            torch._foreach_addcdiv_(params, tensors, roots, value=-weight)
         return
-    rate = float(lr)
-    factors = {t: -rate * bias_correction(t, beta1, beta2) for t in {float(step) for step in steps}}
-    torch._foreach_addcdiv_(params, directions, roots, [factors[float(step)] for step in steps])
+    counts = [float(step) for step in steps]
+    factors = {t: -float(lr) * bias_correction(t, beta1, beta2) for t in set(counts)}
+    for weight, tensors in terms:
+        torch._foreach_addcdiv_(params, tensors, roots, [weight * factors[t] for t in counts])
 
 
 def bias_correction(t: float, beta1: float, beta2: float) -> float:
