@@ -26,7 +26,7 @@ from tunebook.run.run import run_round
 from tunebook.store.store import Store
 
 WORKERS = 2
-N_FUNCTIONS = 300
+N_FUNCTIONS = 500
 N_SCRIPTS = 100
 REPEATS = 3
 

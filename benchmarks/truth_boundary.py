@@ -32,6 +32,8 @@ from tunebook.stats.surface import Columns
 OUTSIDE, INSIDE = 3.0, 0.5
 #: "Well inside": the true optimum keeps this distance, in widths of the range, from the side.
 WELL_INSIDE = 0.15
+#: An optimum outside shows in the trials at hand when the three best lie this far out on average.
+SHOWN = 0.7
 #: The naive rule: the best trial lies in the outer tenth.
 NAIVE = 0.9
 KINDS = ("interior", "outside", "flat", "wall", "random_failures")
@@ -87,6 +89,9 @@ def print_rates(title: str, rows: list[Row], n_studies: int) -> None:
     print(f"{'rule':40s} {'recall':>7s} {'false/side':>10s} {'false/study':>11s}   outside / inside sides")
     for name, (recall, per_side, per_study, n_out, n_in) in rates(rows, n_studies).items():
         print(f"{name:40s} {recall:7.3f} {per_side:10.4f} {per_study:11.3f}   {n_out} / {n_in}")
+    shown = [row for row in rows if row.gain >= OUTSIDE and row.side.top >= SHOWN]
+    found = np.mean([row.side.confidence >= SPEAKS for row in shown]) if shown else np.nan
+    print(f"of the {len(shown)} outside that the three best trials show (mean position {SHOWN} on): recall {found:.3f}")
 
 
 def print_calibration(rows: list[Row]) -> None:

@@ -164,11 +164,19 @@ class Project:
         raise InputError(f"there is no design {str(design)!r}{did_you_mean(str(design), known)}; {_listed(known)}")
 
     def check(self, design: str | Path | Round, *, workers: int = 1) -> PlanSummary:
-        """The plan of a design and what the linter thinks of it; runs nothing (R3, R6, S6)."""
+        """The plan of a design and what the linter thinks of it; runs nothing (R3, R6, S6).
+
+        Where a launch is in force it also says which of its tuned values are no longer trusted (S7).
+        """
+        from tunebook.decide.ledger import stale_findings
         from tunebook.plan.summary import summarise
 
         checked = self.design(design)
-        return summarise(checked, seconds_per_step=self.seconds_per_step(checked), workers=workers)
+        summary = summarise(checked, seconds_per_step=self.seconds_per_step(checked), workers=workers)
+        launch = current_launch(self.launches())
+        if launch is None:
+            return summary
+        return replace(summary, findings=summary.findings + stale_findings(self.store.design(launch.round), checked))
 
     def suggest(self, design: str | Path | Round, *, trials: int | None = None) -> tuple[str, tuple[TrialSpec, ...]]:
         """The round's name and every trial it would have, those already run included; runs nothing."""

@@ -99,13 +99,10 @@ def test_a_shorter_run_never_holds_a_longer_decay():
 
 
 def test_a_longer_round_holds_what_carries_over_and_lists_it():
-    before = design(
-        nuisance={"learning_rate": RATE, "warmup_steps": {"low": 0, "high": 90, "type": "int"}, "activation": ["relu", "gelu"]},
-        search={"trials": 64},
-    )  # fmt: skip
-    best = Config(
-        {"use_dropout": True, "learning_rate": 0.1, "warmup_steps": 40, "activation": "gelu", "batch_size": 128}
-    )
+    warmup = {"low": 0, "high": 90, "type": "int"}
+    nuisance = {"learning_rate": RATE, "warmup_steps": warmup, "activation": ["relu", "gelu"]}
+    before = design(nuisance=nuisance, search={"trials": 64})
+    best = Config({"use_dropout": True, "learning_rate": 0.1, "warmup_steps": 40, "activation": "gelu"})
     made = longer_round(before, 4.0, name="big", best=best)
     assert made.design.max_train_steps == 4000
     assert value(made.design, "warmup_steps") == Constant(40, "very likely holds for a longer run")

@@ -292,7 +292,13 @@ def test_runs_of_the_launch_here_and_there_are_pooled():
 )
 def test_a_baseline_that_cannot_be_compared_is_refused(changes, words):
     with pytest.raises(InputError, match=words):
-        decide(clear(), launched([0.1, 0.11], **changes))
+        decide(clear(), launched([0.1, 0.11], config=Config(config(False, 0.9)), **changes))
+
+
+def test_of_a_baseline_that_was_run_again_here_only_those_runs_count():
+    elsewhere = launched([5.0, 6.0, 7.0], max_train_steps=500)
+    assert decide(clear(), elsewhere).baseline.repeats == 6  # five repeats and the run of the search
+    assert decide(clear(), elsewhere).configuration.improvement.estimate == pytest.approx(0.01, rel=0.1)
 
 
 def test_without_a_launch_and_with_one_setting_there_is_nothing_to_compare():

@@ -16,7 +16,7 @@ from tunebook.core.round import Question, Round, active_fixed
 from tunebook.core.search import Search
 from tunebook.core.trial import Study, TrialPurpose, TrialSpec
 from tunebook.decide.arms import Arm, Arms
-from tunebook.errors import InputError
+from tunebook.errors import InputError, Problem
 from tunebook.evidence import Evidence
 from tunebook.plan.cube import from_unit
 from tunebook.stats.posterior import Sample
@@ -58,25 +58,27 @@ class Baseline:
             infeasible=arm.infeasible if arm else 0,
         )
 
-    def check_comparable(self, evidence: Evidence, objective: Objective) -> None:
-        """``InputError`` with every reason why numbers of the two rounds cannot be compared."""
+    def differences(self, evidence: Evidence, objective: Objective) -> tuple[Problem, ...]:
+        """Every reason why its runs cannot be compared with those of ``evidence``; empty when they can."""
         problems = Problems()
         for what in ("metric", "direction", "reduce"):
             own, other = getattr(self.objective, what), getattr(objective, what)
             if own != other:
                 problems.add(
                     f"the baseline of {self.round} was judged by {what} {own}, {evidence.name} is judged by {other}; "
-                    "run the baseline again in this round, or decide under its objective with --objective",
+                    f"run the baseline again with `tunebook repeat {evidence.name}`, or decide under its objective "
+                    "with --objective",
                     "objective",
                     what,
                 )
         if self.max_train_steps != evidence.round.max_train_steps:
             problems.add(
                 f"the baseline of {self.round} was trained for {self.max_train_steps} steps, {evidence.name} trains "
-                f"for {evidence.round.max_train_steps}; run the baseline again in this round for as many steps (T1)",
+                f"for {evidence.round.max_train_steps}; run the baseline again for as many steps with "
+                f"`tunebook repeat {evidence.name}` (T1)",
                 "max_train_steps",
             )
-        problems.raise_if_any()
+        return tuple(problems)
 
 
 def _unbiased(arm: Arm | None) -> tuple[float, ...]:

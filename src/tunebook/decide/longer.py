@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from tunebook.core.action import Fix
 from tunebook.core.config import Config
 from tunebook.core.hyperparameter import Constant, Hyperparameter
+from tunebook.core.next_round import Change, NextRound
 from tunebook.core.round import Question, Round
-from tunebook.decide.next_round import Change, Draft, NextRound, path_of
+from tunebook.decide.next_round import Draft, path_of
 from tunebook.decide.schedule import Length, Rescaled, is_schedule, length_kind, with_steps
 from tunebook.errors import InputError
 from tunebook.learn.names import raises_gradient_noise

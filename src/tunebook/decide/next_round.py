@@ -7,7 +7,7 @@ linter would warn of, is left out and said so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tunebook.core.action import (
     Action,
@@ -27,6 +27,7 @@ from tunebook.core.action import (
 from tunebook.core.config import Config, spelled
 from tunebook.core.finding import Finding, Severity
 from tunebook.core.hyperparameter import Constant, Hyperparameter, Range, Role
+from tunebook.core.next_round import Change, KeyPath, NextRound
 from tunebook.core.round import Question, Round
 from tunebook.core.space import Space
 from tunebook.core.verdict import Ruling, Verdict
@@ -34,8 +35,6 @@ from tunebook.decide.proposals import STAGE_WORDS, Proposal, Stage, proposals, r
 from tunebook.decide.schedule import Length, Rescaled, length_kind, with_steps
 from tunebook.errors import InputError
 from tunebook.plan.lint import lint
-
-KeyPath = tuple[str, ...]
 
 #: A setting is settled when its probability of being the better one is this far from one half.
 SETTLED = 0.95
@@ -45,37 +44,6 @@ MAX_GROWTH = 4
 LEAST_TRIALS = 16
 #: What stands in the way of settling the question of a round.
 OPEN_STAGES = (Stage.FEASIBILITY, Stage.STABILITY, Stage.BOUNDARY, Stage.DENSITY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One key of the design that is different, in words, with where it comes from.
-
-    ``key`` is the path in the file: ``("nuisance", "learning_rate")``. ``finding`` is None for what comes
-    from the verdict, the linter or the request.
-    """
-
-    key: KeyPath
-    text: str
-    source: str
-    finding: Finding | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextRound:
-    """A design that is ready to run, what is different in it, and what else there is to know.
-
-    ``first`` are steps to take before running it (repeats, the warmup procedure); ``left`` are
-    proposals that gave way or do not fit, each with the reason; ``carries`` says what carries over to a
-    longer run and how likely. ``is_saturated``: nothing asks for a change of the search any more.
-    """
-
-    design: Round
-    changes: tuple[Change, ...]
-    first: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
-    carries: tuple[str, ...] = ()
-    is_saturated: bool = False
 
 
 class Draft:

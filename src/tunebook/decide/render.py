@@ -9,7 +9,8 @@ from typing import Any
 import tomlkit
 from tomlkit.items import Item
 
-from tunebook.decide.next_round import Change, KeyPath, NextRound, order_of_conflicts
+from tunebook.core.next_round import Change, KeyPath, NextRound
+from tunebook.decide.next_round import order_of_conflicts
 from tunebook.plan.design import dumps
 
 #: Comments behind a key stay on one line that an editor shows.

@@ -31,12 +31,11 @@ def repeat_specs(
 
     ``trials`` are names of trials to repeat instead. A seed is derived from the configuration and from how
     often it ran, so asking again gives further seeds, and no seed that the configuration already had.
-    ``InputError``: nothing is complete, a name is unknown, or ``baseline`` was trained for other steps.
+    The baseline is trained for as many steps as this round (T1). ``InputError``: nothing is complete, or a name
+    is unknown.
     """
     if not 1 <= seeds <= MAX_SEEDS_AT_ONCE:
         raise InputError(f"--seeds {seeds} is not a whole number from 1 to {MAX_SEEDS_AT_ONCE}")
-    if trials is None and baseline is not None:
-        baseline.check_comparable(evidence, evidence.round.objective)
     chosen = _named(evidence, trials) if trials is not None else _best(evidence, baseline)
     return tuple(spec for study, config in chosen.values() for spec in _specs(evidence, study, config, seeds))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tunebook.core.config import Config
 from tunebook.core.objective import Objective
@@ -93,15 +93,29 @@ def decide(
     ``baseline``: the ledger's current launch; where there is none, the best trial of the first
     scientific setting. ``earlier``: the trial standard deviation from earlier rounds of the same
     pipeline (S7). ``threshold``: in place of that of ``complexity``. ``InputError``: nothing is
-    complete, or the baseline was measured by another objective or for another number of steps.
+    complete, or the baseline was measured by another objective or for another number of steps and did not run
+    in this round.
     """
     level = _read_complexity(complexity)
     wanted = THRESHOLDS[level] if threshold is None else _read_threshold(threshold)
     arms = Arms.of(evidence, objective)
     if baseline is not None:
-        baseline.check_comparable(evidence, arms.objective)
+        baseline = _comparable(arms, baseline)
     case = _case(arms, baseline, level, wanted, earlier)
     return _verdict(evidence, case)
+
+
+def _comparable(arms: Arms, baseline: Baseline) -> Baseline:
+    """The launch with what counts here: its runs of a round that differs in objective or steps do not, and
+    ``InputError`` when it has no others in this one.
+    """
+    problems = baseline.differences(arms.evidence, arms.objective)
+    if not problems:
+        return baseline
+    own = arms.find(baseline.config)
+    if own is None or not own.every:
+        raise InputError(problems)
+    return replace(baseline, values=(), infeasible=0)
 
 
 def _case(

@@ -22,6 +22,8 @@ BARTLETT = math.sqrt(1.5)
 NOISE_AT_ONE = -0.5
 #: Before the curve returns it goes the other way, at least by this part of the return.
 DIP_SHARE = 2.0
+#: Smaller than this share of the largest change is rounding: a straight line has no period.
+ROUNDING = 1e-6
 STEEPNESS = 5.0
 
 
@@ -53,6 +55,7 @@ def clipped(changes: FloatArray) -> FloatArray:
     """Changes around their median, cut at a few robust standard deviations."""
     centred = changes - np.median(changes)
     limit = CUT * robust_scale(changes)
+    centred[np.abs(centred) < ROUNDING * np.abs(changes).max()] = 0.0
     return np.clip(centred, -limit, limit) if limit > 0 else centred
 
 

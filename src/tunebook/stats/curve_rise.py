@@ -36,7 +36,7 @@ EVEN_SHARE = 0.4
 SHARED_WEIGHT = 2.0
 #: Ups of the training curve by less than this many standard deviations of its noise are no worsening.
 ORDINARY_CLIMB = 1.5
-WORSE_ERRORS = 3.0
+WORSE_ERRORS = 2.0
 #: A training loss that rises by less than this holds.
 HELD = 0.02
 #: A curve that never rises by this share of the threshold is not looked at any further.

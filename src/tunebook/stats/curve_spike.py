@@ -27,6 +27,8 @@ CENTRED = 1.38
 #: A sudden rise takes at most this many logging points (L6).
 SUDDEN = 3
 MIN_POINTS = 8
+#: A level below this share of the largest value is zero but for rounding, and no factor of it means anything.
+ROUNDING = 1e-40
 #: A spike needs points before it, and comes after a decline: its level is lower than where the loss started.
 MIN_BEFORE = 3
 STEEPNESS = 8.0
@@ -40,12 +42,17 @@ def spike(x: FloatArray, y: FloatArray) -> Mark:
         return UNKNOWN
     level = np.maximum(median_before(y, LEVEL_WIDTH), points_before(y, SUDDEN))
     change = y - level
-    usable = (x >= START) & (level > 0) & (np.arange(len(y)) >= MIN_BEFORE) & (level < y[0])
+    usable = (
+        (x >= START)
+        & (level > ROUNDING * np.abs(y).max())
+        & (np.arange(len(y)) >= MIN_BEFORE)
+        & (np.maximum(level, points_before(y, 1)) < y[:MIN_BEFORE].max())
+    )
     if not usable.any():
         return UNKNOWN
     scatter = local_scatter(y, usable)
     scatters = SCATTERS * max(1.0, math.sqrt(math.log(len(y)) / math.log(ORDINARY_LENGTH)))
-    rise = np.where(usable, change / np.where(level > 0, level, 1.0), 0.0)
+    rise = np.where(usable, change / np.where(usable, level, 1.0), 0.0)
     clear = change / np.maximum(scatter, 1e-12 * np.abs(level) + 1e-300)
     strength = np.minimum(np.log1p(np.maximum(rise, 0)) / math.log(FACTOR), clear / scatters)
     peak = int(np.argmax(np.where(usable, strength, -np.inf)))
