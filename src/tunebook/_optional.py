@@ -18,6 +18,7 @@ EXTRAS = {
     "ray": "ray",
     "submitit": "slurm",
     "starlette": "web",
+    "uvicorn": "web",
 }
 
 

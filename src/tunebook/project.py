@@ -30,8 +30,8 @@ from tunebook.plan.folder import PROJECT_FILE, ROUNDS, example_files, nearest_pr
 
 if TYPE_CHECKING:
     from tunebook.bridges.imported import Imported
+    from tunebook.core.next_round import NextRound
     from tunebook.decide.baseline import Baseline
-    from tunebook.decide.next_round import NextRound
     from tunebook.learn.analyse import Analysis
     from tunebook.learn.curve_report import CurveReport
     from tunebook.plan.summary import PlanSummary

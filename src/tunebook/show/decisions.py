@@ -13,8 +13,8 @@ from rich.text import Text
 
 from tunebook.core.config import Config, spelled
 from tunebook.core.launch import Launch
+from tunebook.core.next_round import NextRound
 from tunebook.core.verdict import ConfigurationAnswer, Improvement, RestsOn, Ruling, SettingAnswer, Verdict
-from tunebook.decide.next_round import NextRound
 from tunebook.evidence import Evidence
 from tunebook.show.tables import table, value_text
 from tunebook.show.words import config_text

@@ -12,7 +12,7 @@ from tunebook.core.outcome import Outcome, Status
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialSpec
 from tunebook.evidence import Evidence
-from tunebook.store import curves, imports, leases, records, rounds, snapshot, trials
+from tunebook.store import curves, imports, leases, records, rounds, snapshot, trials, versions
 from tunebook.store.engine import Database
 from tunebook.store.imports import ImportedTrial
 from tunebook.store.packing import CurveBlock
@@ -100,6 +100,10 @@ class Store:
     ) -> int:
         """Store a round that was run elsewhere; how many of its trials were not there yet."""
         return self._database.write(imports.store_round, name, design, found, seconds_of(now), origin)
+
+    def version(self, name: str | None = None) -> str:
+        """A text that changes whenever the round (or, without a name, anything) does; one cheap query."""
+        return self._database.read(versions.of, name)
 
     # Trials
 

@@ -1,0 +1,1 @@
+"""The live page: a thin face of Project in the browser."""
