@@ -10,7 +10,8 @@ from decide_builders import design
 from tunebook.core.config import Config
 from tunebook.core.hyperparameter import Constant, Range
 from tunebook.core.round import Question
-from tunebook.decide.longer import longer_round, noisier, read_factor
+from tunebook.decide.gradient_noise import noisier
+from tunebook.decide.longer import longer_round, read_factor
 from tunebook.decide.render import render
 from tunebook.decide.schedule import Length, length_kind, with_steps
 from tunebook.errors import InputError
@@ -100,14 +101,18 @@ def test_a_shorter_run_never_holds_a_longer_decay():
 
 def test_a_longer_round_holds_what_carries_over_and_lists_it():
     warmup = {"low": 0, "high": 90, "type": "int"}
-    nuisance = {"learning_rate": RATE, "warmup_steps": warmup, "activation": ["relu", "gelu"]}
+    decay = {"low": 1e-6, "high": 1e-2, "scale": "log"}
+    nuisance = {"learning_rate": RATE, "warmup_steps": warmup, "activation": ["relu", "gelu"], "weight_decay": decay}
     before = design(nuisance=nuisance, search={"trials": 64})
-    best = Config({"use_dropout": True, "learning_rate": 0.1, "warmup_steps": 40, "activation": "gelu"})
+    best = Config(
+        {"use_dropout": True, "learning_rate": 0.1, "warmup_steps": 40, "activation": "gelu", "weight_decay": 1e-4}
+    )
     made = longer_round(before, 4.0, name="big", best=best)
     assert made.design.max_train_steps == 4000
     assert value(made.design, "warmup_steps") == Constant(40, "very likely holds for a longer run")
     assert value(made.design, "activation").value == "gelu"
     assert isinstance(value(made.design, "learning_rate"), Range)
+    assert isinstance(value(made.design, "weight_decay"), Range)
     text = "\n".join(made.carries)
     assert "warmup and initialisation (warmup_steps): very likely" in text
     assert "optimizer hyperparameters (learning_rate): maybe" in text

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from decide_builders import METRIC, config, evidence, repeats, run, searched
+from decide_builders import METRIC, config, design, evidence, repeats, run, searched
 
 from tunebook.core.config import Config
 from tunebook.core.objective import Objective
 from tunebook.core.trial import TrialPurpose
 from tunebook.decide.baseline import Baseline
-from tunebook.decide.repeats import fresh_seeds, repeat_specs
+from tunebook.decide.repeats import fresh_seeds, repeat_specs, repeated_study
 from tunebook.errors import InputError
 
 ROUND = [*searched(False, [0.3, 0.1, 0.2]), *searched(True, [0.2, 0.3, None])]
@@ -88,3 +88,17 @@ def test_seeds_are_distinct_small_and_never_used_before():
     assert max(first) < 2**31
     assert fresh_seeds(Config({"a": 1}), set(first[:20]), 10) == first[20:30]
     assert fresh_seeds(Config({"a": 2}), set(), 5) != first[:5]
+
+
+def test_a_study_is_repeated_with_another_search_seed_and_nothing_else():
+    before = design()
+    seeds = [repeated_study(before, number).search.seed for number in (1, 2, 1)]
+    assert seeds[0] == seeds[2] != seeds[1]
+    assert 0 not in seeds
+    again = repeated_study(before, 1)
+    assert (again.nuisance, again.objective, again.name) == (before.nuisance, before.objective, "01-dropout-again-1")
+
+
+def test_a_grid_cannot_be_repeated():
+    with pytest.raises(InputError, match="grid"):
+        repeated_study(design(search={"algorithm": "grid", "trials": 8}), 1)

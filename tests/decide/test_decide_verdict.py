@@ -370,3 +370,39 @@ def test_a_continuous_scientific_range_is_compared_by_stretches():
     assert [answer.setting["weight_decay"] for answer in found.settings] == ["0.001 to 0.01", "0.01 to 0.1", "0.1 to 1"]
     assert found.settings[0].against == {"weight_decay": "0.0001 to 0.001"}
     assert found.settings[0].probability > 0.9
+
+
+def test_an_accidental_duplicate_is_no_contender():
+    lucky = [run(config(True, 3e-3), 0.01, seed=77)]
+    runs = [*searched(False, OFF), *searched(True, ON), *lucky]
+    runs += [*repeats(BEST_OFF, list(0.1 + NOISE)), *repeats(BEST_ON, list(0.09 + NOISE))]
+    assert decide(evidence(runs)).candidate.config == BEST_ON
+
+
+def test_without_a_launch_the_candidate_is_of_another_setting():
+    third = config(False, 2e-3)
+    runs = [*searched(False, OFF), *searched(True, ON), *repeats(third, list(0.08 + NOISE))]
+    runs += [*repeats(BEST_OFF, list(0.1 + NOISE)), *repeats(BEST_ON, list(0.09 + NOISE))]
+    found = decide(evidence(runs))
+    assert (found.baseline.config, found.candidate.config) == (third, BEST_ON)
+
+
+def test_no_better_by_what_matters_is_kept_out():
+    verdict = decide(clear(gap=0.0), objective=Objective(metric=METRIC, material=0.0013))
+    assert verdict.ruling is Ruling.KEEP
+    assert "or more has a probability of" in " ".join(verdict.because)
+
+
+def test_repeated_studies_sharpen_the_second_question():
+    first = clear(gap=0.005)
+    alone, together = decide(first), decide(first, replicas=[clear(gap=0.005, level=0.1001), clear(gap=0.005)])
+    widths = [found.settings[0].improvement.high - found.settings[0].improvement.low for found in (alone, together)]
+    assert widths[1] < widths[0]
+    assert "3 searches" in " ".join(together.because)
+    assert together.configuration == alone.configuration
+
+
+def test_another_round_is_no_repetition():
+    other = evidence([*searched(False, OFF)], design(max_train_steps=5))
+    with pytest.raises(InputError, match="max_train_steps"):
+        decide(clear(), replicas=[other])

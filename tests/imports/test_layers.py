@@ -14,7 +14,7 @@ PACKAGE = Path(tunebook.__file__).parent
 #: folder or module directly below the package -> its layer (docs/concepts/architecture.md)
 LAYERS = {
     "__init__": 0,
-    "__main__": 7,
+    "__main__": 8,
     "errors": 0,
     "_optional": 0,
     "core": 1,

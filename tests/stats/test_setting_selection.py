@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from tunebook.stats.posterior import Sample, trial_variance
 from tunebook.stats.selection import kept_share, luck_of_the_best, without_luck
-from tunebook.stats.setting import BestFound, best_found, corrected, gaps, study_variance
+from tunebook.stats.setting import BestFound, averaged, best_found, corrected, gaps, study_variance
 
 keys = st.lists(st.integers(0, 1000).map(lambda k: k / 100), min_size=4, max_size=9, unique=True)
 
@@ -116,3 +116,25 @@ def test_a_clear_winner_had_no_luck():
 
 def test_one_configuration_was_not_chosen():
     assert luck_of_the_best(np.array([1.0]), np.array([1.0])) == 0.0
+
+
+def test_the_winner_is_pulled_towards_the_better_half():
+    """0 1 2 3 of eight: variance 5/3, noise 5/6, so half is kept of the 1.5 between 0 and their mean."""
+    assert without_luck(np.arange(8.0), 5.0 / 6.0) == pytest.approx((0.75, 0.5))
+
+
+def test_repeated_studies_are_averaged_and_measure_their_variance():
+    several = averaged([BestFound(value=value, error=0.2, study=1.0) for value in (1.0, 3.0, 5.0)])
+    assert (several.value, several.n_studies) == (3.0, 3)
+    assert several.error == pytest.approx(0.2 / 3)
+    assert several.study == pytest.approx((4 * 1.0 + 8.0) / (4 + 2))  # four studies' worth of 1, squares 8 on 2
+
+
+def test_one_study_stays_as_it_is():
+    assert averaged([found(2.0)]) == found(2.0)
+
+
+def test_more_studies_narrow_the_interval():
+    single = gaps([found(1.0)], found(2.0))[0]
+    double = gaps([averaged([found(1.0), found(1.0)])], averaged([found(2.0), found(2.0)]))[0]
+    assert double.high - double.low < single.high - single.low

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tunebook.core.action import Fix
 from tunebook.core.config import Config
-from tunebook.core.hyperparameter import Constant, Hyperparameter
+from tunebook.core.hyperparameter import Hyperparameter
 from tunebook.core.next_round import Change, NextRound
 from tunebook.core.round import Question, Round
+from tunebook.decide.gradient_noise import gradient_noise_note
 from tunebook.decide.next_round import Draft, path_of
 from tunebook.decide.schedule import Length, Rescaled, is_schedule, length_kind, with_steps
 from tunebook.errors import InputError
@@ -136,27 +136,3 @@ def _repeat_first(design: Round) -> tuple[str, ...]:
     if noisy:
         lines.append(gradient_noise_note(noisy))
     return tuple(lines)
-
-
-def gradient_noise_note(names: Sequence[str]) -> str:
-    """What to look at when a change makes gradients noisier (T5)."""
-    return (
-        f"{', '.join(names)} changes how noisy gradients are: with noisier ones look at the number of steps again, "
-        "as they need more of them"
-    )
-
-
-def noisier(before: Round, after: Round) -> tuple[str, ...]:
-    """Hyperparameters that are new or different in ``after`` and raise gradient variance (T5)."""
-    old = {item.label: item.domain for item in before.hyperparameters}
-    return tuple(
-        item.label
-        for item in after.hyperparameters
-        if raises_gradient_noise(item) and _is_news(item, old.get(item.label))
-    )
-
-
-def _is_news(item: Hyperparameter, old: object) -> bool:
-    if isinstance(item.domain, Constant) and isinstance(old, Constant):
-        return item.domain.value != old.value
-    return item.domain != old

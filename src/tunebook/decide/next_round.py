@@ -31,6 +31,7 @@ from tunebook.core.next_round import Change, KeyPath, NextRound
 from tunebook.core.round import Question, Round
 from tunebook.core.space import Space
 from tunebook.core.verdict import Ruling, Verdict
+from tunebook.decide.gradient_noise import gradient_noise_note, noisier
 from tunebook.decide.proposals import STAGE_WORDS, Proposal, Stage, proposals, resolve
 from tunebook.decide.schedule import Length, Rescaled, length_kind, with_steps
 from tunebook.errors import InputError
@@ -84,6 +85,9 @@ def next_round(
     if verdict is not None:
         _answer(draft, verdict, first, is_open=is_open)
     _repair(draft, MAX_GROWTH * max(design.search.trials, LEAST_TRIALS))
+    noisy = noisier(design, draft.design)
+    if noisy:
+        first.append(gradient_noise_note(noisy))
     is_saturated = not draft.changes and not first
     if is_saturated:
         draft.design = Exploit().apply(draft.design) if not draft.design.scientific else draft.design

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tunebook.core.config import Config
 from tunebook.core.problems import did_you_mean
+from tunebook.core.round import Round
 from tunebook.core.search import MAX_SEED
 from tunebook.core.trial import TrialPurpose, TrialSpec
 from tunebook.decide.arms import Arms
@@ -98,3 +100,21 @@ def fresh_seeds(config: Config, used: set[int], n_seeds: int) -> list[int]:
             found.append(seed)
         number += 1
     return found
+
+
+def repeated_study(design: Round, number: int) -> Round:
+    """The same round searched with another search seed: repetition ``number`` (from 1) of its studies (D2).
+
+    Its evidence goes to ``decide(..., replicas=...)``. ``InputError`` for a search that has no seed to change.
+    """
+    if number < 1:
+        raise InputError(f"repetitions of a study are counted from 1, not {number}")
+    if design.search.algorithm in ("grid", "list"):
+        raise InputError(
+            f"a search by {design.search.algorithm} draws nothing, so repeating it finds the same; "
+            "use algorithm = 'halton' or 'random' to measure study variance"
+        )
+    content = f"{design.search.seed}|study|{number}".encode()
+    seed = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") % 2**SEED_BITS
+    name = f"{design.name}-again-{number}" if design.name else ""
+    return replace(design, name=name, search=replace(design.search, seed=seed))

@@ -33,7 +33,7 @@ from tunebook.stats.posterior import (
     trial_variance,
 )
 from tunebook.stats.selection import without_luck
-from tunebook.stats.setting import MIN_TRIALS, BestFound, best_found, gaps
+from tunebook.stats.setting import MIN_TRIALS, BestFound, averaged, best_found, gaps
 from tunebook.stats.variance import Spread
 
 #: What the probability of the configuration question must reach (contract, ``decide --json``).
@@ -59,6 +59,7 @@ class Case:
     rests_on: RestsOn
     complexity: Complexity
     threshold: float
+    replicas: tuple[Arms, ...] = ()
 
     @property
     def objective(self) -> Objective:
@@ -87,12 +88,14 @@ def decide(
     earlier: Spread | None = None,
     objective: Objective | None = None,
     threshold: float | None = None,
+    replicas: Sequence[Evidence] = (),
 ) -> Verdict:
     """Answer both questions of a round and rule on its candidate.
 
     ``baseline``: the ledger's current launch; where there is none, the best trial of the first
     scientific setting. ``earlier``: the trial standard deviation from earlier rounds of the same
-    pipeline (S7). ``threshold``: in place of that of ``complexity``. ``InputError``: nothing is
+    pipeline (S7). ``replicas``: the same round searched with other search seeds (``repeated_study``), which
+    measures study variance instead of estimating it (D2). ``threshold``: in place of that of ``complexity``. ``InputError``: nothing is
     complete, or the baseline was measured by another objective or for another number of steps and did not run
     in this round.
     """
@@ -102,7 +105,17 @@ def decide(
     if baseline is not None:
         baseline = _comparable(arms, baseline)
     case = _case(arms, baseline, level, wanted, earlier)
+    case = replace(case, replicas=tuple(_replica(other, evidence, objective) for other in replicas))
     return _verdict(evidence, case)
+
+
+def _replica(other: Evidence, evidence: Evidence, objective: Objective | None) -> Arms:
+    """Another search of the same round; ``InputError`` when it is not one."""
+    same = ("max_train_steps", "objective", "way_to_train", "scientific", "nuisance")
+    different = [what for what in same if getattr(other.round, what) != getattr(evidence.round, what)]
+    if different:
+        raise InputError(f"{other.name} is no repetition of {evidence.name}: it differs in {', '.join(different)}")
+    return Arms.of(other, objective)
 
 
 def _comparable(arms: Arms, baseline: Baseline) -> Baseline:
@@ -304,7 +317,7 @@ def _settings(case: Case, reasons: Reasons) -> tuple[SettingAnswer, ...]:
     pools = case.arms.settings
     if not 2 <= len(pools) <= MAX_SETTINGS:
         return ()
-    found = {setting: _found(case, pool) for setting, pool in pools.items()}
+    found = {setting: _found(case, setting) for setting in pools}
     known = {setting: best for setting, best in found.items() if best is not None}
     reasons.nothing_feasible([setting for setting in pools if setting not in known])
     own = case.baseline.arm.setting if case.baseline is not None else None
@@ -314,7 +327,9 @@ def _settings(case: Case, reasons: Reasons) -> tuple[SettingAnswer, ...]:
     if compared is None:
         reasons.too_few_trials(MIN_TRIALS, others)
         return ()
-    reasons.settings_rest_on(len(others), has_repeats=any(choose(pools[setting]).values for setting in known))  # type: ignore[union-attr]
+    reasons.settings_rest_on(
+        len(others), len(case.replicas), has_repeats=any(choose(pools[setting]).values for setting in known)
+    )  # type: ignore[union-attr]
     return tuple(
         SettingAnswer(
             setting=setting,
@@ -326,8 +341,15 @@ def _settings(case: Case, reasons: Reasons) -> tuple[SettingAnswer, ...]:
     )
 
 
-def _found(case: Case, pool: Sequence[Arm]) -> BestFound | None:
-    chosen = choose(pool)
+def _found(case: Case, setting: Config) -> BestFound | None:
+    """What was found for a setting, over the round and its replicas; None where nothing could be trained."""
+    pools = [arms.settings.get(setting, ()) for arms in (case.arms, *case.replicas)]
+    found = [best for pool in pools if (best := _found_in(case, pool)) is not None]
+    return averaged(found) if found else None
+
+
+def _found_in(case: Case, pool: Sequence[Arm]) -> BestFound | None:
+    chosen = choose(pool) if pool else None
     return best_found(search_keys(pool), chosen.sample, case.variance) if chosen is not None else None
 
 

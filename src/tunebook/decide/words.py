@@ -137,17 +137,19 @@ class Reasons:
                 "how much searching again would change"
             )
 
-    def settings_rest_on(self, n_compared: int, *, has_repeats: bool) -> None:
+    def settings_rest_on(self, n_compared: int, n_replicas: int, *, has_repeats: bool) -> None:
         """What the comparison of settings takes into account."""
+        source = (
+            f"seen between {n_replicas + 1} searches with different seeds and within each"
+            if n_replicas
+            else "how the best configuration found changes between halves of each study"
+        )
+        pulled = "; without repeats the winning values are pulled back for their luck, as far as known"
+        several = f"; intervals and probabilities are corrected for {n_compared} comparisons"
         self._said.append(
-            "the comparison of settings adds study variance: how the best configuration found changes between halves "
-            "of each study"
-            + (
-                ""
-                if has_repeats
-                else "; without repeats the winning values are pulled back for their luck, as far as known"
-            )
-            + (f"; intervals and probabilities are corrected for {n_compared} comparisons" if n_compared > 1 else "")
+            f"the comparison of settings adds study variance: {source}"
+            + ("" if has_repeats else pulled)
+            + (several if n_compared > 1 else "")
         )
 
 

@@ -1,1 +1,1 @@
-"""The guided procedures: batch size, steps, stability, warmup, clipping, scaling."""
+"""Guided procedures: batch size, steps, stability, warmup, clipping, scaling; each designs rounds and concludes."""

@@ -25,6 +25,8 @@ HALF = 0.5
 #: Degrees of freedom of a study variance that is averaged over the compared studies. Set where the
 #: intervals of simulated rounds cover 95 to 96 % (benchmarks/truth_decide.py).
 STUDY_DEGREES = 8.0
+#: How many repeated studies the study variance read from within one is worth.
+WITHIN_DEGREES = STUDY_DEGREES / 2.0
 #: Fewer feasible trials than this say nothing about how a study varies.
 MIN_TRIALS = 3
 
@@ -34,11 +36,13 @@ class BestFound:
     """What a study found: the true value of its winner (lower better), with two variances.
 
     ``error``: of that estimate. ``study``: between searches; None when there are too few trials to tell.
+    ``n_studies``: how many searches with other seeds ``value`` is the mean of.
     """
 
     value: float
     error: float
     study: float | None
+    n_studies: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,23 @@ def _log_choose(n: FloatArray | float, k: float) -> FloatArray:
     return gammaln(np.add(n, 1.0)) - gammaln(k + 1.0) - gammaln(np.subtract(n, k) + 1.0)  # type: ignore[no-any-return]
 
 
+def averaged(found: Sequence[BestFound]) -> BestFound:
+    """Several searches of one setting with other search seeds, as one (D2).
+
+    Their study variance is the one seen between them, with the one seen within as prior information.
+    """
+    values = np.array([item.value for item in found])
+    known = [item.study for item in found if item.study is not None]
+    n_studies = len(found)
+    squares = float(((values - values.mean()) ** 2).sum())
+    if known:
+        study: float | None = (WITHIN_DEGREES * sum(known) / len(known) + squares) / (WITHIN_DEGREES + n_studies - 1)
+    else:
+        study = squares / (n_studies - 1) if n_studies > 1 else None
+    error = sum(item.error for item in found) / n_studies**2
+    return BestFound(value=float(values.mean()), error=error, study=study, n_studies=n_studies)
+
+
 def common_study_variance(found: Sequence[BestFound]) -> float | None:
     """The mean study variance over the settings: one study knows its own only within a factor of three."""
     known = [item.study for item in found if item.study is not None]
@@ -111,7 +132,7 @@ def gaps(candidates: Sequence[BestFound], against: BestFound, *, level: float = 
     each = 1.0 - (1.0 - level ** (1.0 / len(candidates))) / 2.0
     reach = float(student.ppf(each, STUDY_DEGREES))
     differences = np.array([against.value - item.value for item in candidates])
-    errors = np.array([math.sqrt(2.0 * study + item.error + against.error) for item in candidates])
+    errors = np.array([_error(item, against, study) for item in candidates])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(errors > 0.0, differences / errors, np.sign(differences) * np.inf)
     doubt = np.asarray(student.cdf(np.where(np.isnan(ratio), 0.0, -ratio), STUDY_DEGREES))
@@ -119,6 +140,11 @@ def gaps(candidates: Sequence[BestFound], against: BestFound, *, level: float = 
         Gap(estimate=float(d), low=float(d - reach * e), high=float(d + reach * e), probability=1.0 - float(q))
         for d, e, q in zip(differences, errors, corrected(doubt), strict=True)
     ]
+
+
+def _error(item: BestFound, against: BestFound, study: float) -> float:
+    searched = study / item.n_studies + study / against.n_studies
+    return math.sqrt(searched + item.error + against.error)
 
 
 def corrected(doubts: FloatArray) -> FloatArray:
