@@ -78,7 +78,7 @@ class World:
 
 
 def draw_world(rng: np.random.Generator, *, gap: float | None = None) -> World:
-    """A world; ``gap`` is how much better the second setting's optimum is, else drawn (0 in a quarter of them)."""
+    """A world; ``gap`` is how much better the second setting's optimum is, else drawn (0 in a fifth of them)."""
     kind = str(rng.choice(SURFACES))
     d = int(rng.integers(1, 6))
     size = 10 ** rng.uniform(0.7, 2.0)
@@ -90,7 +90,7 @@ def draw_world(rng: np.random.Generator, *, gap: float | None = None) -> World:
     centre = rng.uniform(0.15, 0.85, d)
     cliff = float(rng.uniform(0.5, 1.0)) if rng.random() < 0.4 else 2.0
     if gap is None:
-        gap = 0.0 if rng.random() < 1 / 4 else float(3.0 * rng.standard_normal())
+        gap = 0.0 if rng.random() < 1 / 5 else float(4.0 * rng.standard_normal())
     moved = np.clip(centre + 0.1 * rng.standard_normal(d), 0.1, 0.9)
     first = Setting(0.0, centre, weight, cross, cap, cliff)
     second = Setting(-gap, moved, weight * 10 ** rng.uniform(-0.2, 0.2, d), cross, cap, cliff)

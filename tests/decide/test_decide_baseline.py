@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from decide_builders import METRIC, config, design, evidence, repeats, searched
+from decide_builders import METRIC, config, design, evidence, repeats, run, searched
 
 from tunebook.core.config import Config
 from tunebook.core.launch import Launch
@@ -97,3 +97,16 @@ def test_a_launch_is_found_again_in_the_evidence_of_its_round():
     assert found.values == (0.11, 0.12)
     assert found.infeasible == 1
     assert (found.max_train_steps, found.objective.metric) == (1000, METRIC)
+
+
+def test_a_launch_of_a_round_in_which_all_were_repeated_brings_all_its_runs_and_its_luck():
+    runs = [
+        run(config(False, 1e-3 * (k + 1)), 0.1 + 0.0001 * k + 0.001 * ((seed * 7 + 3 * k) % 5), seed=seed)
+        for k in range(4)
+        for seed in range(5)
+    ]
+    best = config(False, 1e-3)
+    launch = Launch(number=0, round="01", trial="t", config=Config(best), at=datetime(2026, 1, 1, tzinfo=UTC))
+    found = Baseline.of(launch, evidence(runs))
+    assert len(found.values) == 5
+    assert 0.0 < found.luck < 0.001

@@ -114,6 +114,16 @@ def test_what_is_not_found_stays():
     assert replace(made, nuisance=before.nuisance, name=before.name, goal=before.goal) == before
 
 
+@pytest.mark.parametrize(("low", "high"), [(3e-3, 2e-2), (1.1e-4, 2e-4), (0.4, 0.9), (1e-3, 1e-1)])
+def test_a_learning_rate_keeps_at_least_a_decade(low, high):
+    made = next_round(wide(), [narrow(low, high)])
+    kept = domain(made.design, "learning_rate")
+    assert kept.low <= low < high <= kept.high
+    assert kept.high / kept.low >= 10.0 * (1 - 1e-9)
+    assert (kept.low, kept.high) != (1e-4, 1.0)
+    assert clean(made.design)
+
+
 def test_two_sides_widen_together_and_twice_is_once():
     both = next_round(wide(), [widen(low=1e-6, high=1.0), widen(high=10.0), widen(high=10.0)])
     assert (domain(both.design, "learning_rate").low, domain(both.design, "learning_rate").high) == (1e-6, 10.0)

@@ -388,7 +388,8 @@ def test_without_a_launch_the_candidate_is_of_another_setting():
 
 
 def test_no_better_by_what_matters_is_kept_out():
-    verdict = decide(clear(gap=0.0), objective=Objective(metric=METRIC, material=0.0013))
+    verdict = decide(clear(gap=-0.0003))
+    assert verdict.configuration.probability > 0.1
     assert verdict.ruling is Ruling.KEEP
     assert "or more has a probability of" in " ".join(verdict.because)
 
@@ -406,3 +407,17 @@ def test_another_round_is_no_repetition():
     other = evidence([*searched(False, OFF)], design(max_train_steps=5))
     with pytest.raises(InputError, match="max_train_steps"):
         decide(clear(), replicas=[other])
+
+
+def test_a_baseline_of_another_pipeline_is_a_caveat():
+    other = launched([0.1, 0.1011], config=Config(config(False, 0.9)), way_to_train="other.py:train")
+    assert "other.py:train" in decide(clear(), other).caveats[-1]
+    same = launched([0.1, 0.1011], config=Config(config(False, 0.9)), way_to_train="train.py:train")
+    assert decide(clear(), same).caveats == decide(clear()).caveats
+
+
+def test_the_luck_of_the_launch_is_taken_off():
+    old = launched([0.1, 0.101, 0.102], config=Config(config(False, 0.9)))
+    plain, lucky = decide(clear(), old), decide(clear(), replace(old, luck=0.005))
+    gained = lucky.configuration.improvement.estimate - plain.configuration.improvement.estimate
+    assert gained == pytest.approx(0.005, rel=0.1)

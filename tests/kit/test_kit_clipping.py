@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunebook.errors import InputError
@@ -42,6 +42,7 @@ def test_gradient_at_or_below_the_threshold_is_left_to_the_bit() -> None:
         assert [p.grad.item() for p in found] == [3.0, 4.0]
 
 
+@settings(deadline=None)
 @given(
     gradient=st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=8),
     threshold=st.floats(1e-9, 1e4),
@@ -51,6 +52,12 @@ def test_clipped_norm_is_the_smaller_of_norm_and_threshold(gradient: list[float]
     before = total_norm(found)
     GradientClipper(threshold)(found, 0)
     assert total_norm(found) == pytest.approx(min(before, threshold), rel=1e-5, abs=1e-30)
+
+
+def test_tiny_thresholds_are_met_too() -> None:
+    found = parameters([3e-6], [4e-6])
+    GradientClipper(1e-7)(found, 0)
+    assert total_norm(found) == pytest.approx(1e-7, rel=1e-5)
 
 
 @pytest.mark.parametrize("bad", [math.inf, math.nan])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -39,6 +39,7 @@ def model() -> nn.Module:
     return nn.Linear(4, 3)
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 40), size=st.integers(1, 50))
 def test_means_do_not_depend_on_how_the_data_are_cut(n: int, size: int) -> None:
     pair = data(n)

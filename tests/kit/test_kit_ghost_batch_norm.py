@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -30,6 +30,7 @@ def set_affine(layer: nn.Module) -> nn.Module:
     return layer
 
 
+@settings(deadline=None)
 @given(batch_size=st.integers(1, 5000), virtual=st.integers(1, 600))
 def test_slices_hold_every_example_and_come_as_near_to_the_virtual_size_as_can_be(
     batch_size: int, virtual: int

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunebook.errors import InputError
@@ -26,6 +26,7 @@ factors = st.floats(0.0, 100.0)
 phases = st.builds(Phase, n_steps=lengths, start=factors, end=factors, shape=st.sampled_from(Shape))
 
 
+@settings(deadline=None)
 @given(phase=phases, step=st.integers(0, 20_000))
 def test_phase_is_exact_at_its_ends_and_between_them_elsewhere(phase: Phase, step: int) -> None:
     assert phase(0) == (phase.start if phase.n_steps else phase.end)
@@ -35,6 +36,7 @@ def test_phase_is_exact_at_its_ends_and_between_them_elsewhere(phase: Phase, ste
     assert low * (1 - 1e-15) <= phase(step) <= high * (1 + 1e-15)
 
 
+@settings(deadline=None)
 @given(parts=st.lists(phases, min_size=1, max_size=5))
 def test_schedule_has_the_value_of_the_later_phase_at_every_joint(parts: list[Phase]) -> None:
     schedule = Schedule(tuple(parts))

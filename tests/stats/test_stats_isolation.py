@@ -75,7 +75,7 @@ def test_a_stated_95_percent_holds():
     """Both settings from one population, so the true difference is 0 (``benchmarks/truth_coverage.py`` has more)."""
     rng = np.random.default_rng(8)
     held = 0
-    for _ in range(600):
+    for _ in range(1000):
         (found,) = compare_settings([rng.lognormal(size=20), rng.lognormal(size=20)])
         held += found.low <= 0.0 <= found.high
-    assert held / 600 == pytest.approx(0.95, abs=0.025)
+    assert 0.94 <= held / 1000 <= 0.975

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from tunebook.errors import InputError, TunebookError
 if TYPE_CHECKING:
     from rich.console import Console
 
+#: Columns without a terminal, where the environment does not say.
+PLAIN_WIDTH = 120
 #: Exit status of --strict when a blocking finding stands (contract.md).
 BLOCKED = 3
 
@@ -36,7 +39,7 @@ class Output:
             from rich.console import Console
 
             stream = sys.stderr if self.as_json else sys.stdout
-            width = None if stream.isatty() else 120
+            width = None if stream.isatty() else int(os.environ.get("COLUMNS", PLAIN_WIDTH))
             self._console = Console(file=stream, width=width, highlight=False, soft_wrap=False)
         return self._console
 

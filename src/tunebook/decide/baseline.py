@@ -15,7 +15,7 @@ from tunebook.core.problems import Problems, did_you_mean
 from tunebook.core.round import Question, Round, active_fixed
 from tunebook.core.search import Search
 from tunebook.core.trial import Study, TrialPurpose, TrialSpec
-from tunebook.decide.arms import Arm, Arms
+from tunebook.decide.arms import Arm, Arms, choose
 from tunebook.errors import InputError, Problem
 from tunebook.evidence import Evidence
 from tunebook.plan.cube import from_unit
@@ -32,7 +32,9 @@ CLEAR_SHARE = 0.1
 class Baseline:
     """A configuration that was adopted earlier, with the runs it has in its own round.
 
-    ``values`` are in units of the objective, of runs that did not choose it (fresh ones).
+    ``values`` are in units of the objective, of runs that did not choose it; where all its rivals were
+    repeated as well, of all runs, with ``luck`` (0 or more) as what having been the best of them gained.
+    ``way_to_train`` is the pipeline or command of its round.
     """
 
     trial: str
@@ -42,20 +44,29 @@ class Baseline:
     max_train_steps: int
     values: tuple[float, ...] = ()
     infeasible: int = 0
+    luck: float = 0.0
+    way_to_train: str | None = None
 
     @classmethod
     def of(cls, launch: Launch, evidence: Evidence) -> Baseline:
         """The baseline that ``launch`` names, with its runs in ``evidence``, a snapshot of the launch's round."""
         objective = evidence.round.objective
-        arm = Arms.of(evidence).find(launch.config)
+        arms = Arms.of(evidence)
+        arm = arms.find(launch.config)
+        chosen = choose(arms.settings[arm.setting]) if arm else None
+        if chosen is None or chosen.arm != arm or not chosen.values:
+            chosen = None
+        values = chosen.values if chosen else _unbiased(arm)
         return cls(
             trial=launch.trial,
             config=launch.config,
             round=launch.round,
             objective=objective,
             max_train_steps=evidence.round.max_train_steps,
-            values=tuple(objective.sign * value for value in _unbiased(arm)),
-            infeasible=arm.infeasible if arm else 0,
+            values=tuple(objective.sign * value for value in values),
+            infeasible=chosen.infeasible if chosen else (arm.infeasible if arm else 0),
+            luck=chosen.luck if chosen else 0.0,
+            way_to_train=evidence.round.way_to_train,
         )
 
     def differences(self, evidence: Evidence, objective: Objective) -> tuple[Problem, ...]:

@@ -7,6 +7,7 @@ from collections import Counter
 from tunebook.core.hyperparameter import Constant, Hyperparameter
 from tunebook.core.outcome import Status
 from tunebook.core.trial import TrialPurpose
+from tunebook.decide.baseline import Baseline
 from tunebook.evidence import Evidence
 
 #: Studies whose numbers of trials differ by more than this factor are not compared fairly.
@@ -17,6 +18,16 @@ def caveats_of(evidence: Evidence) -> tuple[str, ...]:
     """One sentence for every fixed hyperparameter, and one where the studies had unequal budgets."""
     fixed = [_fixed(item) for item in evidence.round.fixed]
     return tuple(fixed + _unequal(evidence))
+
+
+def way_caveat(evidence: Evidence, baseline: Baseline | None) -> tuple[str, ...]:
+    """A baseline that was trained by another pipeline or command may differ by more than its configuration."""
+    if baseline is None or baseline.way_to_train in (None, evidence.round.way_to_train):
+        return ()
+    return (
+        f"the baseline was trained by {baseline.way_to_train}, this round by {evidence.round.way_to_train}: the "
+        "comparison holds only if data, model and evaluation are the same in both",
+    )
 
 
 def _fixed(item: Hyperparameter) -> str:

@@ -6,6 +6,7 @@ linter would warn of, is left out and said so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ from tunebook.decide.proposals import STAGE_WORDS, Proposal, Stage, proposals, r
 from tunebook.decide.schedule import Length, Rescaled, length_kind, with_steps
 from tunebook.errors import InputError
 from tunebook.plan.lint import lint
+from tunebook.plan.rules.scales import LEAST_RATIO
 
 #: A setting is settled when its probability of being the better one is this far from one half.
 SETTLED = 0.95
@@ -163,9 +165,26 @@ def _applied(design: Round, action: Action, proposal: Proposal) -> tuple[Round, 
     """The design after an action, and the keys it touched."""
     if isinstance(action, Lengthen | Shorten):
         return _new_length(design, action.max_train_steps, proposal)
+    if isinstance(action, Narrow):
+        action = _roomy(design, action)
     changed = action.apply(design)
     keys = _touched(design, changed, action)
     return changed, [_change(key, text, proposal) for key, text in keys]
+
+
+def _roomy(design: Round, action: Narrow) -> Narrow:
+    """At least a decade of what is searched by its order of magnitude, around the good region (R3)."""
+    domain = find(design, action.hyperparameter).domain
+    if not isinstance(domain, Range) or domain.scale != "log" or domain.type == "int":
+        return action
+    if not 0.0 < action.low < action.high < LEAST_RATIO * action.low:
+        return action
+    low, high = domain.low, domain.high
+    middle = math.sqrt(action.low * action.high)
+    # slid into the old range where the decade would reach over its end; rounded outward
+    start = min(max(middle / math.sqrt(LEAST_RATIO), low), max(high / LEAST_RATIO, low))
+    start = max(float(f"{start:.2e}"), low)
+    return Narrow(hyperparameter=action.hyperparameter, low=start, high=min(float(f"{LEAST_RATIO * start:.4g}"), high))
 
 
 def _change(key: KeyPath, text: str, proposal: Proposal) -> Change:

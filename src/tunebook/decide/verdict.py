@@ -19,7 +19,7 @@ from tunebook.core.verdict import (
 )
 from tunebook.decide.arms import Arm, Arms, Choice, alone, choose, search_keys
 from tunebook.decide.baseline import Baseline
-from tunebook.decide.caveats import caveats_of
+from tunebook.decide.caveats import caveats_of, way_caveat
 from tunebook.decide.words import Reasons
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
@@ -94,10 +94,10 @@ def decide(
 
     ``baseline``: the ledger's current launch; where there is none, the best trial of the first
     scientific setting. ``earlier``: the trial standard deviation from earlier rounds of the same
-    pipeline (S7). ``replicas``: the same round searched with other search seeds (``repeated_study``), which
-    measures study variance instead of estimating it (D2). ``threshold``: in place of that of ``complexity``. ``InputError``: nothing is
-    complete, or the baseline was measured by another objective or for another number of steps and did not run
-    in this round.
+    pipeline (S7). ``threshold``: in place of that of ``complexity``. ``replicas``: the same round searched
+    with other search seeds (``repeated_study``), which measures study variance (D2). ``InputError``:
+    nothing is complete, or the baseline was measured by another objective or for another number of
+    steps and did not run in this round.
     """
     level = _read_complexity(complexity)
     wanted = THRESHOLDS[level] if threshold is None else _read_threshold(threshold)
@@ -106,7 +106,7 @@ def decide(
         baseline = _comparable(arms, baseline)
     case = _case(arms, baseline, level, wanted, earlier)
     case = replace(case, replicas=tuple(_replica(other, evidence, objective) for other in replicas))
-    return _verdict(evidence, case)
+    return _verdict(evidence, case, caveats_of(evidence) + way_caveat(evidence, baseline))
 
 
 def _replica(other: Evidence, evidence: Evidence, objective: Objective | None) -> Arms:
@@ -128,7 +128,7 @@ def _comparable(arms: Arms, baseline: Baseline) -> Baseline:
     own = arms.find(baseline.config)
     if own is None or not own.every:
         raise InputError(problems)
-    return replace(baseline, values=(), infeasible=0)
+    return replace(baseline, values=(), infeasible=0, luck=0.0)
 
 
 def _case(
@@ -167,7 +167,8 @@ def _launched(arms: Arms, baseline: Baseline) -> Choice:
     values = earlier if is_same_round else tuple(sorted((*earlier, *(here.values if here else ()))))
     infeasible = baseline.infeasible + (here.infeasible if here and not is_same_round else 0)
     arm = own or Arm(config=baseline.config, setting=Config(), trial=baseline.trial, first=None, fresh=earlier)
-    return Choice(arm=arm, values=values, infeasible=infeasible)
+    luck = baseline.luck * len(earlier) / len(values) if values else 0.0
+    return Choice(arm=arm, values=values, infeasible=infeasible, luck=luck)
 
 
 def _first_best(arms: Arms) -> Choice | None:
@@ -184,7 +185,7 @@ def _may_replace(arm: Arm, against: Choice, *, has_launch: bool) -> bool:
     return has_launch or arm.setting != against.arm.setting
 
 
-def _verdict(evidence: Evidence, case: Case) -> Verdict:
+def _verdict(evidence: Evidence, case: Case, caveats: tuple[str, ...]) -> Verdict:
     posterior = _posterior(case)
     reasons = Reasons(case.objective)
     ruling, seeds = _rule(case, posterior, reasons)
@@ -198,7 +199,7 @@ def _verdict(evidence: Evidence, case: Case) -> Verdict:
         threshold=case.threshold,
         ruling=ruling,
         because=tuple(reasons),
-        caveats=caveats_of(evidence),
+        caveats=caveats,
         seeds=seeds,
         complexity=case.complexity,
     )
@@ -327,9 +328,9 @@ def _settings(case: Case, reasons: Reasons) -> tuple[SettingAnswer, ...]:
     if compared is None:
         reasons.too_few_trials(MIN_TRIALS, others)
         return ()
-    reasons.settings_rest_on(
-        len(others), len(case.replicas), has_repeats=any(choose(pools[setting]).values for setting in known)
-    )  # type: ignore[union-attr]
+    chosen = [choose(pools[setting]) for setting in known]
+    has_repeats = any(choice.values for choice in chosen if choice is not None)
+    reasons.settings_rest_on(len(others), len(case.replicas), has_repeats=has_repeats)
     return tuple(
         SettingAnswer(
             setting=setting,

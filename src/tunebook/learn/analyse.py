@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tunebook.core.finding import Finding, Severity, Words, by_importance
 from tunebook.core.objective import Objective
@@ -69,7 +70,9 @@ def analyse(
     Whatever the round holds, the result is findings: sentences about what is known and what is not.
     """
     view = View.of(evidence, objective, earlier)
-    findings = [finding for name in checks for finding in _run(name, view)]
+    # The matrices are small: several BLAS threads only wait for each other, badly so on a busy machine.
+    with threadpool_limits(1, user_api="blas"):
+        findings = [finding for name in checks for finding in _run(name, view)]
     return Analysis(view=view, findings=tuple(sorted(findings, key=by_importance)))
 
 

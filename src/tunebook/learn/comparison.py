@@ -22,8 +22,8 @@ N_BUCKETS = 4
 
 WORDS = Words(
     says=(
-        "{setting} against {against}: {metric} is better by {estimate:.3g} ({low:.3g} to {high:.3g} at {level:.0%}) in "
-        "the best of {m} trials, and better at all with a probability of {probability:.0%}{material}."
+        "{setting} against {against}: {metric} improves by {estimate:+.3g} ({low:+.3g} to {high:+.3g} at {level:.0%}, "
+        "below 0 is worse) in the best of {m} trials, and at all with a probability of {probability:.0%}{material}."
     ),
     why=(
         "The interval holds the luck of the search (study variance) and is right for all {n_compared} comparisons at "

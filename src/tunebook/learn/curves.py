@@ -60,9 +60,9 @@ def check(view: View) -> Iterator[Finding]:
 
 
 def best_trials(view: View) -> list[int]:
-    """The best feasible trial of every study, in the order of the studies."""
+    """The best feasible trial of every study's search, in the order of the studies; a repeat is no new trial."""
     firsts: dict[str, int] = {}
-    for position in view.order.tolist():
+    for position in view.order[view.searched_trials[view.order]].tolist():
         firsts.setdefault(view.evidence.trials[position].study, position)
     return [firsts[study.name] for study in view.studies if study.name in firsts]
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
-from tunebook.core.finding import Finding, by_importance
+from tunebook.core.action import Action
+from tunebook.core.finding import Finding, Severity, Subject, Words, by_importance
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.errors import RunError
@@ -112,3 +113,27 @@ def without_failures(evidence: Evidence) -> Evidence:
 def latest(seen: Seen, name: str) -> Evidence | None:
     """The newest evidence of the round called ``name``; None before it was run."""
     return next((evidence for evidence in reversed(seen) if evidence.round.name == name), None)
+
+
+def told(
+    code: str,
+    requirement: str,
+    words: Words,
+    evidence: Mapping[str, Any],
+    *,
+    severity: Severity,
+    confidence: float = 1.0,
+    action: Action | None = None,
+) -> Finding:
+    """A finding about the hyperparameter that its evidence names, if it names one."""
+    named = evidence.get("hyperparameter")
+    return Finding(
+        code=code,
+        requirement=requirement,
+        severity=severity,
+        words=words,
+        evidence=evidence,
+        confidence=confidence,
+        subject=Subject(hyperparameter=str(named) if named else None),
+        next=action,
+    )

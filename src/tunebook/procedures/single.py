@@ -99,7 +99,7 @@ def varied_round(
         purpose=Purpose.BATCH_SIZE_SCALING if kind_of(name) is Kind.BATCH_SIZE else design.purpose,
         max_train_steps=max_train_steps or design.max_train_steps,
         objective=objective or design.objective,
-        scientific=(Hyperparameter(name, Choice(*sorted(distinct))),),  # type: ignore[type-var]
+        scientific=(Hyperparameter(name, Choice(*sorted(distinct))),),
         nuisance=(),
         fixed=tuple(kept),
         search=Search(algorithm="list", seed=seed, configurations=tuple(Config({name: value}) for value in distinct)),
@@ -119,13 +119,20 @@ def with_range(design: Round, name: str, domain: Domain) -> Round:
 
 
 def _with(design: Round, item: Hyperparameter, role: str) -> Round:
-    values = item.domain.values if isinstance(item.domain, Choice) else None
+    values: tuple[Value, ...] | None = item.domain.values if isinstance(item.domain, Choice) else None
     if isinstance(item.domain, Constant):
         values = (item.domain.value,)
-    spaces = {key: _without(getattr(design, key), item.name, values) for key in ("scientific", "nuisance", "fixed")}
-    spaces[role] = (*spaces[role], item)
-    gone = {item.name} if role == "fixed" else set()
-    return replace(design, **spaces, search=_without_listed(design.search, gone))
+
+    def changed(space: Space, own: str) -> Space:
+        return (*_without(space, item.name, values), *((item,) if role == own else ()))
+
+    return replace(
+        design,
+        scientific=changed(design.scientific, "scientific"),
+        nuisance=changed(design.nuisance, "nuisance"),
+        fixed=changed(design.fixed, "fixed"),
+        search=_without_listed(design.search, {item.name} if role == "fixed" else set()),
+    )
 
 
 def _without(space: Space, name: str, values: Collection[Value] | None) -> Space:

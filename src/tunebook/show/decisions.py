@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +17,8 @@ from tunebook.core.launch import Launch
 from tunebook.core.next_round import NextRound
 from tunebook.core.verdict import ConfigurationAnswer, Improvement, RestsOn, Ruling, SettingAnswer, Verdict
 from tunebook.evidence import Evidence
-from tunebook.show.tables import table, value_text
+from tunebook.show.tables import table
+from tunebook.show.terminal import INDENT
 from tunebook.show.words import config_text
 
 STYLES = {Ruling.ADOPT: "bold green", Ruling.KEEP: "bold", Ruling.UNRESOLVED: "bold yellow"}
@@ -50,16 +52,14 @@ def verdict(found: Verdict) -> RenderableType:
     """The verdict, the two questions with their answers, the reasons and the caveats."""
     return Group(
         Text.assemble("Verdict: ", (str(found.ruling), STYLES[found.ruling])),
-        *(Text(f"  {reason}") for reason in found.because),
+        _indented(*found.because),
         Text(),
         Text("Is this configuration better than the baseline's?", style="bold"),
-        *_contenders(found),
-        Text(f"  {configuration_text(found.configuration, found.threshold)}"),
+        _indented(*_contenders(found), configuration_text(found.configuration, found.threshold)),
         Text(),
         Text("Is this setting better, once everything else is tuned?", style="bold"),
-        *([Text(f"  {setting_text(answer)}") for answer in found.settings] or [Text("  there is one setting only")]),
+        _indented(*[setting_text(answer) for answer in found.settings] or ["there is one setting only"]),
         *(Text(f"caveat: {caveat}", style="dim") for caveat in found.caveats),
-        *([Text(f"{found.seeds} further repeats of each would settle it.")] if found.seeds else []),
     )
 
 
@@ -144,10 +144,14 @@ def next_steps(proposed: NextRound, target: Path | None) -> RenderableType:
     return Group(*lines)
 
 
-def _contenders(found: Verdict) -> list[Text]:
+def _indented(*lines: str) -> RenderableType:
+    return Padding(Group(*(Text(line) for line in lines)), (0, 0, 0, INDENT))
+
+
+def _contenders(found: Verdict) -> list[str]:
     pairs = (("baseline", found.baseline), ("candidate", found.candidate))
     return [
-        Text(f"  {name} {one.trial} ({one.repeats} repeats): {config_text(one.config)}")
+        f"{name} {one.trial} ({one.repeats} repeats): {config_text(one.config)}"
         for name, one in pairs
         if one is not None
     ]
@@ -156,8 +160,8 @@ def _contenders(found: Verdict) -> list[Text]:
 def _by(improvement: Improvement | None) -> str:
     if improvement is None:
         return ""
-    interval = f"{value_text(improvement.low)} to {value_text(improvement.high)} at {improvement.level:.0%}"
-    return f", by {value_text(improvement.estimate)} ({interval})"
+    interval = f"{improvement.low:.3g} to {improvement.high:.3g} at {improvement.level:.0%}"
+    return f", by {improvement.estimate:.3g} ({interval})"
 
 
 def _setting(setting: Config) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from tunebook.project import Project, revised
 from tunebook.show.data.axes import Axis, axis_data
 from tunebook.show.data.marks import Mark, derived_axes, marks_of
 from tunebook.show.data.table import table_of
+from tunebook.show.report import render
 from tunebook.show.words import confidence_text, next_step, subject_text
 
 #: Files of a child's pickled answer begin with this, so that nothing printed before is taken for it.
@@ -76,7 +78,18 @@ def diagnoses_of(evidence: Evidence, objective: str | None) -> Diagnoses:
     )
 
 
-JOBS: Mapping[str, Callable[[Evidence, str | None], Any]] = {"findings": findings_of, "diagnoses": diagnoses_of}
+def report_of(evidence: Evidence, objective: str | None) -> str:
+    """The report of a round as one HTML document."""
+    wanted = revised(evidence.round.objective, objective)
+    command = shlex.join(["tunebook", "learn", evidence.name, *(["--objective", objective] if objective else [])])
+    return render(evidence, analyse(evidence, wanted).findings, objective=wanted, reproduce=[command])
+
+
+JOBS: Mapping[str, Callable[[Evidence, str | None], Any]] = {
+    "findings": findings_of,
+    "diagnoses": diagnoses_of,
+    "report": report_of,
+}
 
 Analyst: TypeAlias = Callable[[str, Project, str, str | None], Any]
 """Does the job of this name for a round of a project under an objective."""

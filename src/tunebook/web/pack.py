@@ -41,6 +41,11 @@ def pack(document: Any) -> bytes:
     return b"".join([len(head).to_bytes(4, "little"), head, *pool.parts])
 
 
+def as_json(document: Any) -> bytes:
+    """``document`` without arrays as JSON; what is not finite becomes null."""
+    return json.dumps(_Pool().replaced(document), ensure_ascii=False, allow_nan=False).encode()
+
+
 class _Pool:
     """The arrays of one document, each once."""
 

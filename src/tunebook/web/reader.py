@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -111,6 +112,10 @@ class Reader:
         """What every trial's curves show."""
         return self._asked("diagnoses", name, objective)
 
+    def report(self, name: str, objective: str | None) -> str:
+        """The printable report of a round."""
+        return str(self._asked("report", name, objective).value)
+
     def verdict(self, name: str, objective: str | None, complexity: str) -> Verdict:
         """The answers to the two questions of a round; ``InputError`` says why there is none."""
         key = ("verdict", name, objective, complexity)
@@ -137,7 +142,7 @@ class Reader:
             raise InputError(f"no trial logged the metric {wanted.metric!r}; there are: {known}")
         return Picture(evidence=evidence, data=plot_data(evidence, wanted))
 
-    def _asked(self, job: str, name: str, objective: str | None) -> Kept[Findings] | Kept[Diagnoses]:
+    def _asked(self, job: str, name: str, objective: str | None) -> Kept[Any]:
         revised(self.evidence(name).round.objective, objective)  # refused before a process is started for it
         version = self.version(name)
         return self._answers.get(
@@ -162,5 +167,3 @@ def windowed(curves: Curves, low: float, high: float) -> Curves:
     offsets = np.zeros(len(curves) + 1, dtype=np.int64)
     np.cumsum(np.bincount(owner[keep], minlength=len(curves)), out=offsets[1:])
     return Curves(offsets, curves.steps[keep], curves.values[keep])
-
-

@@ -1,0 +1,172 @@
+"""A sweep over learning rates, with everything else at one configuration, and what it says (I1, T3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from tunebook.core.config import Value
+from tunebook.core.hyperparameter import Choice, Hyperparameter, Range
+from tunebook.core.round import Round
+from tunebook.errors import InputError
+from tunebook.evidence import Evidence, FloatArray, ranking
+from tunebook.procedures.losses import course, dense_loss, own_gain
+from tunebook.procedures.single import middle
+
+#: Learning rates of a sweep: two a decade over the four decades people search first.
+RATES = 9
+#: Around a fixed learning rate: this far to both sides.
+AROUND = 100.0
+#: The playbook looks at rates up to ten times the best.
+ABOVE = 10.0
+#: The check of the playbook is made at twice the best rate.
+TWICE = 2.0
+
+
+class Verdict(StrEnum):
+    """What a sweep says about stability."""
+
+    STABLE = "stable"
+    UNSTABLE = "unstable"
+    IN_DOUBT = "in doubt"
+    AT_THE_EDGE = "at the edge"
+    NOTHING_TRAINS = "nothing trains"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One entry per rate, ascending. ``keys`` are objective values with lower better, NaN where none is finite.
+
+    ``unstable`` is the share of a rate's runs that were unstable, ``onsets`` where in a run that began (NaN
+    without). ``gain`` is by how much the training loss falls in a good run.
+    """
+
+    rates: FloatArray
+    keys: FloatArray
+    unstable: FloatArray
+    onsets: FloatArray
+    gain: float
+    loss: str
+
+    @property
+    def best(self) -> int:
+        """The place of the best rate; ``ValueError`` when no rate trains."""
+        return int(np.nanargmin(self.keys))
+
+    @property
+    def best_rate(self) -> float:
+        """The best rate."""
+        return float(self.rates[self.best])
+
+    @property
+    def unstable_rate(self) -> float | None:
+        """The lowest rate from the best on at which at least half of the runs are unstable."""
+        found = [float(rate) for rate, share in self._from_best() if share >= 0.5]
+        return found[0] if found else None
+
+    @property
+    def onset(self) -> float | None:
+        """Where in a run the trouble begins at the lowest unstable rate."""
+        rate = self.unstable_rate
+        return None if rate is None else float(self.onsets[int(np.flatnonzero(self.rates == rate)[0])])
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether runs are unstable, by the rates up to ten times the best (I1)."""
+        if not np.isfinite(self.keys).any():
+            return Verdict.NOTHING_TRAINS
+        unstable = self.unstable_rate
+        last = len(self.rates) - 1
+        if self.best == 0 or (self.best == last and unstable is None):
+            return Verdict.AT_THE_EDGE
+        if unstable is not None and unstable <= TWICE * self.best_rate:
+            return Verdict.UNSTABLE
+        if unstable is not None and unstable <= 1.01 * ABOVE * self.best_rate:
+            return Verdict.IN_DOUBT
+        return Verdict.STABLE
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The sweep as JSON shows it, and as a plot needs it."""
+        trains = bool(np.isfinite(self.keys).any())
+        return {
+            "rates": self.rates,
+            "objective_lower_is_better": self.keys,
+            "unstable_share": self.unstable,
+            "onset": self.onsets,
+            "best_rate": self.best_rate if trains else None,
+            "unstable_rate": self.unstable_rate if trains else None,
+            "loss": self.loss,
+        }
+
+    def _from_best(self) -> list[tuple[float, float]]:
+        return list(zip(self.rates[self.best :], self.unstable[self.best :], strict=True))
+
+
+def sweep_rates(
+    design: Round, name: str, count: int = RATES, low: float | None = None, high: float | None = None
+) -> tuple[float, ...]:
+    """Rates evenly apart on a log scale, over the design's own range or around its fixed value.
+
+    ``InputError`` unless 0 < low < high and there are at least 5.
+    """
+    found = _bounds([item for item in design.hyperparameters if item.name == name])
+    low = low if low is not None else found[0]
+    high = high if high is not None else found[1]
+    if not (0 < low < high and count >= 5):
+        raise InputError(f"a sweep of {count} rates from {low:g} to {high:g}: give 5 or more, and 0 < low < high")
+    return tuple(float(f"{rate:.3g}") for rate in np.geomspace(low, high, count))
+
+
+def read_sweep(rounds: Sequence[Evidence], name: str) -> Sweep:
+    """What sweeps with different seeds show together."""
+    loss = dense_loss(rounds[0])
+    # Of all runs and not of the complete ones only: where nothing trains there still is something to compare.
+    gain = max((own_gain(evidence.curves[loss][i][1]) for evidence in rounds for i in _best_first(evidence)), default=0)
+    runs: dict[float, list[tuple[float, bool, float]]] = {}
+    for evidence in rounds:
+        keys = evidence.round.objective.sign * evidence.scores().values
+        for number, trial in enumerate(evidence.trials):
+            went = course(evidence, number, loss, gain or None)
+            onset = np.nan if went.onset is None else went.onset
+            runs.setdefault(_rate(trial.config[name]), []).append((float(keys[number]), went.is_unstable, onset))
+    rates = sorted(runs)
+    return Sweep(
+        rates=np.array(rates),
+        keys=np.array([_median([key for key, _, _ in runs[rate]]) for rate in rates]),
+        unstable=np.array([np.mean([bad for _, bad, _ in runs[rate]]) for rate in rates]),
+        onsets=np.array([_median([onset for _, _, onset in runs[rate]]) for rate in rates]),
+        gain=float(gain),
+        loss=loss,
+    )
+
+
+def _best_first(evidence: Evidence) -> list[int]:
+    """The better half of the trials: a loss that exploded first and came back gained nothing."""
+    order = ranking(evidence.scores(), evidence.round.objective).tolist()
+    return order[: max(1, len(order) // 2)]
+
+
+def _bounds(items: Sequence[Hyperparameter]) -> tuple[float, float]:
+    for item in items:
+        if isinstance(item.domain, Range):
+            return item.domain.low, item.domain.high
+        if isinstance(item.domain, Choice):
+            numbers = [_rate(value) for value in item.domain.values]
+            return min(numbers), max(numbers)
+    value = _rate(middle(items[0].domain)) if items else 0.0
+    return value / AROUND, value * AROUND
+
+
+def _rate(value: Value) -> float:
+    if isinstance(value, str | bool):
+        raise InputError(f"{value!r} is no learning rate")
+    return float(value)
+
+
+def _median(values: Sequence[float]) -> float:
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.median(finite)) if finite else float("nan")

@@ -1,0 +1,262 @@
+"""What each address of the page answers, as plain values; ``app`` puts them on the wire."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tunebook.core.outcome import Status
+from tunebook.decide.render import render
+from tunebook.errors import InputError
+from tunebook.plan.folder import ROUNDS
+from tunebook.project import utc_now, write_file
+from tunebook.show import sheet as sheets
+from tunebook.web import compare_page, project_page, round_page, trial_page
+from tunebook.web.pack import pack
+from tunebook.web.reader import Reader
+
+Query: TypeAlias = Mapping[str, str]
+"""The words behind the question mark of an address, or the fields of a change."""
+
+COMPLEXITIES = ("none", "some", "much")
+LONGEST_NOTE = 10_000
+#: A name under which the next design may be written: one file in the folder of rounds.
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Conflict(InputError):
+    """What was to be changed is no longer what the page showed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """Bytes to be saved or shown under a name."""
+
+    name: str
+    kind: str
+    data: bytes
+
+
+def project(reader: Reader, query: Query) -> dict[str, Any]:
+    """The story of the project."""
+    return project_page.project_document(reader)
+
+
+def round_data(reader: Reader, query: Query) -> bytes:
+    """Table and plots of a round."""
+    kept = reader.picture(_name(reader, query), _objective(query))
+    document = round_page.round_document(kept.value)
+    return pack({**document, "version": kept.version, "counts": _counts(kept.value.data.table.statuses)})
+
+
+def findings(reader: Reader, query: Query) -> bytes:
+    """What the checks say; ``is_current`` is false while a running round is ahead of them."""
+    name, objective = _name(reader, query), _objective(query)
+    found = reader.findings(name, objective)
+    document = round_page.findings_document(reader.picture(name, objective).value, found.value)
+    return pack({**document, "version": found.version, "is_current": found.version == reader.version(name)})
+
+
+def plot(reader: Reader, query: Query) -> bytes:
+    """One drawing: with ``low`` and ``high`` its curves between two steps, from full resolution."""
+    picture = reader.picture(_name(reader, query), _objective(query)).value
+    wanted = _word(query, "id")
+    if "low" in query or "high" in query:
+        drawing = picture.window(wanted, _number(query, "low"), _number(query, "high"))
+        document = round_page.drawing_document(picture, drawing)
+    elif wanted in picture.drawings:
+        document = round_page.drawing_document(picture, picture.drawings[wanted])
+    else:
+        raise InputError(f"this round has no plot {wanted!r}")
+    return pack(document)
+
+
+def diagnoses(reader: Reader, query: Query) -> dict[str, Any]:
+    """Which trials show what: label -> names of trials, with at least one."""
+    found = reader.diagnoses(_name(reader, query), _objective(query)).value
+    labels: dict[str, list[str]] = {}
+    for trial, one in found.trials.items():
+        for label in one["labels"]:
+            labels.setdefault(label, []).append(trial)
+    words = {label: trial_page.LABEL_WORDS[label] for label in labels}
+    return {"labels": labels, "words": words, "material": found.material, "source": found.source}
+
+
+def trial(reader: Reader, query: Query) -> bytes:
+    """One trial; its diagnosis comes with ``diagnosed=1``, because a large round takes a while to diagnose."""
+    name, objective = _name(reader, query), _objective(query)
+    wanted = _word(query, "trial")
+    launched = reader.baseline()
+    diagnosis = None
+    if query.get("diagnosed"):
+        diagnosis = reader.diagnoses(name, objective).value.trials.get(wanted)
+    picture = reader.picture(name, objective).value
+    config = launched.config if launched else None
+    return pack(trial_page.trial_document(picture, reader.project, wanted, config, diagnosis))
+
+
+def compare(reader: Reader, query: Query) -> bytes:
+    """Settings, repeats and the verdict."""
+    name, objective = _name(reader, query), _objective(query)
+    picture = reader.picture(name, objective).value
+    verdict, arms, why_not = None, None, ""
+    try:
+        arms = reader.arms(name, objective)
+        verdict = reader.verdict(name, objective, _complexity(query))
+    except InputError as error:
+        why_not = str(error)
+    document = compare_page.compare_document(picture, arms, verdict, why_not, reader.baseline())
+    return pack({**document, "version": reader.version(name), "next_name": next_name(reader)})
+
+
+def verdict(reader: Reader, query: Query) -> dict[str, Any]:
+    """The verdict alone, or why there is none."""
+    try:
+        found = reader.verdict(_name(reader, query), _objective(query), _complexity(query))
+    except InputError as error:
+        return {"verdict": None, "why_not": str(error)}
+    return compare_page.verdict_document(found)
+
+
+def sheet(reader: Reader, query: Query) -> dict[str, Any]:
+    """The tracking sheet."""
+    return project_page.sheet_document(reader)
+
+
+def sheet_file(reader: Reader, query: Query) -> File:
+    """The sheet as a file, notes included."""
+    form = query.get("form", "csv")
+    rows = [sheets.SheetRow(**row) for row in project_page.sheet_document(reader)["rows"]]
+    kinds = {"csv": "text/csv; charset=utf-8", "md": "text/markdown; charset=utf-8"}
+    return File(name=f"sheet.{form}", kind=kinds.get(form, "application/octet-stream"), data=sheets.encode(rows, form))
+
+
+def report(reader: Reader, query: Query) -> File:
+    """The printable report of a round."""
+    name, objective = _name(reader, query), _objective(query)
+    text = reader.report(name, objective)
+    return File(name=f"{file_name(name)}.html", kind="text/html; charset=utf-8", data=text.encode())
+
+
+def adopt(reader: Reader, fields: Query) -> dict[str, Any]:
+    """Write the launch that the page showed; ``Conflict`` when the candidate is another one by now."""
+    name = _name(reader, fields)
+    reader.changed()
+    found = reader.verdict(name, _objective(fields), _complexity(fields))
+    shown = _word(fields, "candidate")
+    if found.candidate is None or found.candidate.trial != shown or str(found.ruling) != _word(fields, "verdict"):
+        raise Conflict("the round has changed since this was shown; look at it again")
+    launch = reader.project.adopt(found, note=_note(fields))
+    reader.changed()
+    return {"launch": launch.number, "trial": launch.trial}
+
+
+def keep(reader: Reader, fields: Query) -> dict[str, Any]:
+    """Record that the baseline stays."""
+    found = reader.verdict(_name(reader, fields), _objective(fields), _complexity(fields))
+    said = reader.project.keep(found, note=_note(fields))
+    reader.changed()
+    return {"said": said}
+
+
+def propose(reader: Reader, query: Query) -> dict[str, Any]:
+    """The design of the next round as text, and what is different in it."""
+    proposed = reader.project.next_round(_name(reader, query))
+    changes = [{"key": ".".join(one.key), "text": one.text, "source": one.source} for one in proposed.changes]
+    return {
+        "design": render(proposed),
+        "changes": changes,
+        "first": list(proposed.first),
+        "left": list(proposed.left),
+        "name": next_name(reader),
+    }
+
+
+def save_next(reader: Reader, fields: Query) -> dict[str, Any]:
+    """Write the next design into the folder of rounds; nothing is overwritten."""
+    target = _word(fields, "name").removesuffix(".toml")
+    if not SAFE_NAME.fullmatch(target):
+        raise InputError(f"{target!r} is not a name for a file: letters, digits, dots, dashes and underscores")
+    folder = reader.project.root / ROUNDS
+    path = folder / f"{target}.toml"
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path.relative_to(reader.project.root)} is there already; choose another name")
+    proposed = reader.project.next_round(_name(reader, fields), name=target)
+    folder.mkdir(exist_ok=True)
+    _check_inside(folder, reader.project.root)
+    write_file(path, render(proposed).encode())
+    return {"file": str(path.relative_to(reader.project.root))}
+
+
+def note(reader: Reader, fields: Query) -> dict[str, Any]:
+    """Keep a sentence about a round or one of its trials; the newest one is the one the sheet shows."""
+    name = _name(reader, fields)
+    about = fields.get("trial") or None
+    reader.project.store.add_note(name, about, _note(fields), utc_now())
+    reader.changed()
+    return {"text": _note(fields)}
+
+
+def next_name(reader: Reader) -> str:
+    """A free name for the next design: one more than the last round and the last file."""
+    folder = reader.project.root / ROUNDS
+    files = [path.stem for path in folder.glob("*.toml")] if folder.is_dir() else []
+    rounds = [row.name for row in reader.project.store.rounds()]
+    taken = [int(found[0]) for name in (*files, *rounds) if (found := re.match(r"\d{1,4}", name))]
+    return f"{max(taken, default=0) + 1:02d}-next"
+
+
+def file_name(name: str) -> str:
+    """``name`` as the name of a file to save, without anything that leads elsewhere."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "round"
+
+
+def _counts(statuses: tuple[Status, ...]) -> dict[str, int]:
+    return {str(status): statuses.count(status) for status in Status}
+
+
+def _check_inside(folder: Path, root: Path) -> None:
+    if not folder.resolve().is_relative_to(root):
+        raise InputError(f"{folder.name} leads out of the project")
+
+
+def _name(reader: Reader, query: Query) -> str:
+    return reader.project.store.resolve(_word(query, "round"))
+
+
+def _word(query: Query, key: str) -> str:
+    word = query.get(key)
+    if not isinstance(word, str) or not word:
+        raise InputError(f"{key} is missing")
+    return word
+
+
+def _objective(query: Query) -> str | None:
+    word = query.get("objective") or None
+    if word is not None and not isinstance(word, str):
+        raise InputError("objective is not a text")
+    return word
+
+
+def _complexity(query: Query) -> str:
+    word = query.get("complexity") or "some"
+    if word not in COMPLEXITIES:
+        raise InputError(f"complexity {word!r} is not accepted; accepted: {', '.join(COMPLEXITIES)}")
+    return word
+
+
+def _number(query: Query, key: str) -> float:
+    try:
+        return float(_word(query, key))
+    except ValueError:
+        raise InputError(f"{key} {query[key]!r} is not a number") from None
+
+
+def _note(fields: Query) -> str:
+    text = fields.get("note", "")
+    if not isinstance(text, str) or len(text) > LONGEST_NOTE:
+        raise InputError(f"a note is a text of at most {LONGEST_NOTE} letters")
+    return text
