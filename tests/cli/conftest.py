@@ -65,6 +65,7 @@ class Answer:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("TUNEBOOK_STORE", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tunebook.toml").write_text("")
     (tmp_path / "train.py").write_text(TRAIN)

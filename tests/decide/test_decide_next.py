@@ -168,6 +168,29 @@ def test_a_stretch_that_fails_is_left_out_but_not_the_whole_range():
     assert next_round(wide(), [rare]).is_saturated
 
 
+def test_one_end_is_drawn_in_and_the_other_opened():
+    fails = finding("infeasible_region", label="learning_rate", threshold=0.2, direction="high", share_beyond=0.95)
+    both = next_round(wide(), [widen(low=1e-6, high=1.0), fails])
+    assert (domain(both.design, "learning_rate").low, domain(both.design, "learning_rate").high) == (1e-6, 0.2)
+    upward = next_round(wide(), [widen(low=1e-4, high=10.0), fails])
+    assert domain(upward.design, "learning_rate").high == 0.2
+    assert "infeasible_region" in upward.left[0]
+
+
+def test_a_round_that_compares_nothing_goes_on_to_minimise():
+    start = wide(scientific={}, question="understand")
+    made = next_round(start, [])
+    assert made.is_saturated
+    assert made.design.question is Question.MINIMIZE
+    assert clean(made.design)
+
+
+def test_stronger_dropout_is_a_reason_to_look_at_the_steps_and_weaker_is_none():
+    start = wide(nuisance={"learning_rate": RATE, "dropout": {"low": 0.0, "high": 0.2}})
+    assert any("noisy" in step for step in next_round(start, [finding("overfitting")]).first)
+    assert next_round(start, [narrow(0.0, 0.1, label="dropout")]).first == ()
+
+
 def test_overfitting_strengthens_what_regularises_before_training_longer():
     start = wide(nuisance={"learning_rate": RATE, "dropout": {"low": 0.0, "high": 0.2}})
     made = next_round(start, [finding("best_step_late"), finding("overfitting")])
@@ -250,6 +273,7 @@ def test_nothing_to_change_is_saturated():
     assert made.is_saturated
     assert "saturated" in made.first[0]
     assert made.changes == ()
+    assert made.design.question is Question.MINIMIZE
 
 
 def test_listed_configurations_go_on_as_a_search():

@@ -27,14 +27,15 @@ from tunebook.core.action import (
 )
 from tunebook.core.config import Config, spelled
 from tunebook.core.finding import Finding, Severity
-from tunebook.core.hyperparameter import Constant, Hyperparameter, Range, Role
+from tunebook.core.hyperparameter import Hyperparameter, Range
 from tunebook.core.next_round import Change, KeyPath, NextRound
 from tunebook.core.round import Question, Round
-from tunebook.core.space import Space
 from tunebook.core.verdict import Ruling, Verdict
+from tunebook.decide.conflicts import resolve
 from tunebook.decide.gradient_noise import gradient_noise_note, noisier
-from tunebook.decide.proposals import STAGE_WORDS, Proposal, Stage, proposals, resolve
-from tunebook.decide.schedule import Length, Rescaled, length_kind, with_steps
+from tunebook.decide.opened import opened_decay, opened_warmup, replaced, with_range
+from tunebook.decide.proposals import STAGE_WORDS, Proposal, Stage, proposals
+from tunebook.decide.schedule import Rescaled, with_steps
 from tunebook.errors import InputError
 from tunebook.plan.lint import lint
 from tunebook.plan.rules.scales import LEAST_RATIO
@@ -91,8 +92,8 @@ def next_round(
     if noisy:
         first.append(gradient_noise_note(noisy))
     is_saturated = not draft.changes and not first
+    _minimise(draft)
     if is_saturated:
-        draft.design = Exploit().apply(draft.design) if not draft.design.scientific else draft.design
         first.append(_saturated(design))
     left = [f"{_said(item.proposal)}: not now, {item.why}" for item in dropped] + draft.left
     return NextRound(
@@ -222,10 +223,10 @@ def _new_length(design: Round, steps: int, proposal: Proposal) -> tuple[Round, l
     changes = [_change(("max_train_steps",), f"was {design.max_train_steps}", proposal)]
     changes += [_moved(changed, rescaled, proposal) for rescaled in moved]
     for item in changed.fixed:
-        opened = _opened_decay(item, changed)
+        opened = opened_decay(item, changed)
         if opened is not None:
             was = item.domain.describe()
-            changed = _replaced(changed, item, opened)
+            changed = replaced(changed, item, opened)
             changes.append(_change(path_of(changed, opened), f"the decay is tuned again, was {was}", proposal))
     return changed, changes
 
@@ -235,35 +236,13 @@ def _moved(design: Round, rescaled: Rescaled, proposal: Proposal) -> Change:
     return _change(path_of(design, rescaled.after), f"was {was}: {rescaled.rule}", proposal)
 
 
-def _opened_decay(item: Hyperparameter, design: Round) -> Hyperparameter | None:
-    """A length of a decay that was held, as a range from half to twice of it."""
-    length = length_kind(item.name)
-    if length not in (Length.DECAY_STEPS, Length.DECAY_SHARE) or not isinstance(item.domain, Constant):
-        return None
-    value = item.domain.value
-    if isinstance(value, bool | str) or value <= 0:
-        return None
-    most = float(design.max_train_steps) if length is Length.DECAY_STEPS else 1.0
-    low, high = value / 2.0, min(value * 2.0, most)
-    if length is Length.DECAY_STEPS and isinstance(value, int):
-        low, high = max(round(low), 1), round(high)
-        return Hyperparameter(item.name, Range(low=low, high=high, scale="log", type="int"), item.branch)
-    return Hyperparameter(item.name, Range(low=float(f"{low:.3g}"), high=float(f"{high:.3g}")), item.branch)
-
-
-def _replaced(design: Round, old: Hyperparameter, new: Hyperparameter) -> Round:
-    """``old`` is fixed and becomes the nuisance ``new``."""
-    fixed = tuple(item for item in design.fixed if item != old)
-    return replace(design, fixed=fixed, nuisance=(*design.nuisance, new))
-
-
 def _stabilise(draft: Draft, action: WarmUp, proposal: Proposal, name: str) -> str:
     """Warmup is the procedure's business; where the design has a warmup, its range is opened as well."""
     for item in draft.design.hyperparameters:
-        opened = _opened_warmup(item, draft.design)
+        opened = opened_warmup(item, draft.design)
         if opened is not None:
             was = item.domain.describe()
-            changed = _with(draft.design, item, opened)
+            changed = with_range(draft.design, item, opened)
             text = f"up to a tenth of the run, was {was}"
             draft.make(changed, [_change(path_of(changed, opened), text, proposal)], what=_said(proposal))
             break
@@ -271,31 +250,6 @@ def _stabilise(draft: Draft, action: WarmUp, proposal: Proposal, name: str) -> s
         f"stabilise training: `tunebook warmup {name}` finds the shortest warmup that survives about ten times "
         f"{action.hyperparameter} = {action.best:.3g} [{proposal.source}]"
     )
-
-
-def _opened_warmup(item: Hyperparameter, design: Round) -> Hyperparameter | None:
-    """A warmup length searched up to a tenth of the run (I2); None when it is so already."""
-    length = length_kind(item.name)
-    if length not in (Length.WARMUP_STEPS, Length.WARMUP_SHARE):
-        return None
-    is_steps = length is Length.WARMUP_STEPS
-    most = max(design.max_train_steps // 10, 2) if is_steps else 0.1
-    if isinstance(item.domain, Range) and item.domain.high < most:
-        return Hyperparameter(item.name, replace(item.domain, high=most), item.branch)
-    if isinstance(item.domain, Constant) and not isinstance(item.domain.value, bool | str) and item.domain.value < most:
-        kind = "int" if is_steps else "float"
-        return Hyperparameter(item.name, Range(low=0, high=most, type=kind), item.branch)  # type: ignore[arg-type]
-    return None
-
-
-def _with(design: Round, old: Hyperparameter, new: Hyperparameter) -> Round:
-    if design.role_of(old) is Role.FIXED:
-        return _replaced(design, old, new)
-
-    def swapped(space: Space) -> Space:
-        return tuple(new if item == old else item for item in space)
-
-    return replace(design, scientific=swapped(design.scientific), nuisance=swapped(design.nuisance))
 
 
 # -- the question of the round -----------------------------------------------------------------
@@ -389,6 +343,15 @@ def _repair(draft: Draft, most: int) -> None:
         )
         draft.design = AddTrials(trials=trials).apply(draft.design)
         draft.changes = [other for other in draft.changes if other.key != change.key] + [change]
+
+
+def _minimise(draft: Draft) -> None:
+    """A round in which nothing is scientific has only one question left (R1)."""
+    if draft.design.scientific or draft.design.question is Question.MINIMIZE:
+        return
+    text = f"was {draft.design.question}: nothing is scientific"
+    change = Change(key=("question",), text=text, source="nothing_compared R1")
+    draft.make(replace(draft.design, question=Question.MINIMIZE), [change], what="minimise")
 
 
 def order_of_conflicts() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tunebook.core.config import Config
 from tunebook.core.objective import Objective
@@ -12,27 +12,22 @@ from tunebook.core.verdict import (
     ConfigurationAnswer,
     Contender,
     Improvement,
-    RestsOn,
     Ruling,
     SettingAnswer,
     Verdict,
 )
-from tunebook.decide.arms import Arm, Arms, Choice, alone, choose, search_keys
+from tunebook.decide.arms import Arm, Arms, Choice, choose, search_keys
 from tunebook.decide.baseline import Baseline
+from tunebook.decide.case import Case, case_of, comparable, replica, sides
 from tunebook.decide.caveats import caveats_of, way_caveat
 from tunebook.decide.words import Reasons
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
 from tunebook.stats.posterior import (
     Posterior,
-    Sample,
-    TrialVariance,
-    common_sd,
     difference,
     seeds_to_settle,
-    trial_variance,
 )
-from tunebook.stats.selection import without_luck
 from tunebook.stats.setting import MIN_TRIALS, BestFound, averaged, best_found, gaps
 from tunebook.stats.variance import Spread
 
@@ -40,44 +35,10 @@ from tunebook.stats.variance import Spread
 THRESHOLDS = {Complexity.NONE: 0.75, Complexity.SOME: 0.95, Complexity.MUCH: 0.95}
 #: The baseline stays when the candidate is that unlikely to be better by what matters.
 NEGLIGIBLE = 0.05
-#: What matters, in trial standard deviations, where the design does not say.
-MATERIAL_SPREADS = 1.0
 #: Repeats that are asked for when there are none (D1).
 FIRST_SEEDS = 5
 #: Settings beyond this are too many for one corrected comparison to say anything.
 MAX_SETTINGS = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Everything one decision is made from. ``baseline`` is None where there is nothing to compare with."""
-
-    arms: Arms
-    baseline: Choice | None
-    candidate: Choice | None
-    variance: TrialVariance | None
-    rests_on: RestsOn
-    complexity: Complexity
-    threshold: float
-    replicas: tuple[Arms, ...] = ()
-
-    @property
-    def objective(self) -> Objective:
-        """What is compared."""
-        return self.arms.objective
-
-    @property
-    def material(self) -> float:
-        """The smallest improvement that matters; 0 where nothing tells."""
-        return self.objective.material if self.objective.material is not None else MATERIAL_SPREADS * self.spread
-
-    @property
-    def spread(self) -> float:
-        """The trial standard deviation of the two configurations; 0 where nothing tells."""
-        sides = _sides(self)
-        if self.variance is None or sides is None:
-            return 0.0
-        return common_sd(*sides, self.variance)
 
 
 def decide(
@@ -103,86 +64,10 @@ def decide(
     wanted = THRESHOLDS[level] if threshold is None else _read_threshold(threshold)
     arms = Arms.of(evidence, objective)
     if baseline is not None:
-        baseline = _comparable(arms, baseline)
-    case = _case(arms, baseline, level, wanted, earlier)
-    case = replace(case, replicas=tuple(_replica(other, evidence, objective) for other in replicas))
+        baseline = comparable(arms, baseline)
+    case = case_of(arms, baseline, level, wanted, earlier)
+    case = replace(case, replicas=tuple(replica(other, evidence, objective) for other in replicas))
     return _verdict(evidence, case, caveats_of(evidence) + way_caveat(evidence, baseline))
-
-
-def _replica(other: Evidence, evidence: Evidence, objective: Objective | None) -> Arms:
-    """Another search of the same round; ``InputError`` when it is not one."""
-    same = ("max_train_steps", "objective", "way_to_train", "scientific", "nuisance")
-    different = [what for what in same if getattr(other.round, what) != getattr(evidence.round, what)]
-    if different:
-        raise InputError(f"{other.name} is no repetition of {evidence.name}: it differs in {', '.join(different)}")
-    return Arms.of(other, objective)
-
-
-def _comparable(arms: Arms, baseline: Baseline) -> Baseline:
-    """The launch with what counts here: its runs of a round that differs in objective or steps do not, and
-    ``InputError`` when it has no others in this one.
-    """
-    problems = baseline.differences(arms.evidence, arms.objective)
-    if not problems:
-        return baseline
-    own = arms.find(baseline.config)
-    if own is None or not own.every:
-        raise InputError(problems)
-    return replace(baseline, values=(), infeasible=0, luck=0.0)
-
-
-def _case(
-    arms: Arms, baseline: Baseline | None, complexity: Complexity, threshold: float, earlier: Spread | None
-) -> Case:
-    against = _launched(arms, baseline) if baseline is not None else _first_best(arms)
-    pool = [arm for arm in arms.every if against is None or _may_replace(arm, against, has_launch=baseline is not None)]
-    candidate = choose(pool) if pool else None
-    samples = arms.samples + (
-        [Sample.of(against.values)] if baseline is not None and against and against.values else []
-    )
-    within = trial_variance(samples)
-    variance = trial_variance(samples, earlier)
-    rests_on = RestsOn.NONE
-    if variance is not None and against is not None and candidate is not None:
-        measured = within is not None and against.values and candidate.values
-        rests_on = RestsOn.REPEATS if measured else (RestsOn.EARLIER if earlier is not None else RestsOn.NONE)
-    return Case(
-        arms=arms,
-        baseline=against,
-        candidate=candidate,
-        variance=variance,
-        rests_on=rests_on,
-        complexity=complexity,
-        threshold=threshold,
-    )
-
-
-def _launched(arms: Arms, baseline: Baseline) -> Choice:
-    """The launch with its runs here and in its own round; nobody chooses it any more."""
-    own = arms.find(baseline.config)
-    here = alone(own, was_selected=False) if own else None
-    sign = arms.objective.sign
-    earlier = tuple(sign * value for value in baseline.values)
-    is_same_round = baseline.round == arms.evidence.name
-    values = earlier if is_same_round else tuple(sorted((*earlier, *(here.values if here else ()))))
-    infeasible = baseline.infeasible + (here.infeasible if here and not is_same_round else 0)
-    arm = own or Arm(config=baseline.config, setting=Config(), trial=baseline.trial, first=None, fresh=earlier)
-    luck = baseline.luck * len(earlier) / len(values) if values else 0.0
-    return Choice(arm=arm, values=values, infeasible=infeasible, luck=luck)
-
-
-def _first_best(arms: Arms) -> Choice | None:
-    """The best of the first setting that has one; None with one setting, which leaves nothing to compare."""
-    if len(arms.settings) < 2:
-        return None
-    return next((chosen for pool in arms.settings.values() if (chosen := choose(pool))), None)
-
-
-def _may_replace(arm: Arm, against: Choice, *, has_launch: bool) -> bool:
-    """Whether a configuration is a candidate: another one and, without a launch, of another setting."""
-    if arm.config == against.arm.config:
-        return False
-    return has_launch or arm.setting != against.arm.setting
 
 
 def _verdict(evidence: Evidence, case: Case, caveats: tuple[str, ...]) -> Verdict:
@@ -225,28 +110,11 @@ def _answer(case: Case, posterior: Posterior | None) -> ConfigurationAnswer:
 
 def _posterior(case: Case) -> Posterior | None:
     """Of the improvement, positive when the candidate is better; None without a variance to rest on."""
-    sides = _sides(case)
+    sides = sides(case)
     if sides is None or case.variance is None:
         return None
     baseline, candidate = sides
     return difference(baseline, candidate, case.variance)
-
-
-def _sides(case: Case) -> tuple[Sample, Sample] | None:
-    if case.rests_on is RestsOn.NONE or case.baseline is None or case.candidate is None:
-        return None
-    baseline, candidate = (_side(case, choice) for choice in (case.baseline, case.candidate))
-    return None if baseline is None or candidate is None else (baseline, candidate)
-
-
-def _side(case: Case, choice: Choice) -> Sample | None:
-    """Its fresh runs; without any, the value that won the search, pulled back by what luck it had."""
-    if choice.sample is not None or case.variance is None:
-        return choice.sample
-    keys = search_keys(case.arms.settings.get(choice.arm.setting, (choice.arm,)))
-    noise = case.variance.sd**2
-    value, kept = without_luck(keys, noise)
-    return Sample(mean=value, n=1, shrink=max(kept, 1.0 / max(len(keys), 1)))
 
 
 def _rule(case: Case, posterior: Posterior | None, reasons: Reasons) -> tuple[Ruling, int]:
@@ -291,7 +159,7 @@ def _weigh(case: Case, posterior: Posterior, reasons: Reasons) -> tuple[Ruling, 
 
 
 def _seeds(case: Case) -> int:
-    sides = _sides(case)
+    sides = sides(case)
     if sides is None or case.variance is None:
         return FIRST_SEEDS
     return seeds_to_settle(*sides, case.variance, threshold=case.threshold, material=case.material)

@@ -83,28 +83,28 @@ class Stability(Procedure):
 
     def __post_init__(self) -> None:
         check_positive(seeds=self.seeds, check_steps=self.check_steps, check_seeds=self.check_seeds)
-        assert self._sweep.rates
+        assert self.sweep.rates
 
     @property
     def outlook(self) -> str:
-        sweep = self._sweep
+        sweep = self.sweep
         return (
             f"{len(sweep.rates)} learning rates from {sweep.rates[0]:g} to {sweep.rates[-1]:g}, {self.seeds} seed(s); "
             f"when in doubt {self.check_seeds} runs of {self._check_steps} steps at twice the best rate"
         )
 
     def next_round(self, seen: Seen) -> Round | None:
-        planned = self._sweep.next_round(seen)
+        planned = self.sweep.next_round(seen)
         if planned is not None:
             return planned
-        sweep = self._sweep.read(seen)
+        sweep = self.sweep.read(seen)
         if sweep.verdict is not Verdict.IN_DOUBT:
             return None
         checks = (self._check(sweep, number) for number in range(self.check_seeds))
         return next((check for check in checks if latest(seen, check.name) is None), None)
 
     def conclude(self, seen: Seen) -> Conclusion:
-        sweep = self._sweep.read(seen)
+        sweep = self.sweep.read(seen)
         checks = self._checked(seen, sweep)
         n_bad = sum(check.is_unstable for check in checks)
         verdict = sweep.verdict
@@ -118,7 +118,7 @@ class Stability(Procedure):
         )
 
     def _findings(self, verdict: Verdict, sweep: Sweep, n_checks: int, n_bad: int) -> Iterator[Finding]:
-        rate = self._sweep.rate
+        rate = self.sweep.rate
         if verdict is Verdict.NOTHING_TRAINS:
             yield words.nothing_trains(rate, sweep)
         elif verdict is Verdict.AT_THE_EDGE:
@@ -129,7 +129,8 @@ class Stability(Procedure):
             yield words.stable(rate, sweep, n_checks, n_bad)
 
     @property
-    def _sweep(self) -> RateSweep:
+    def sweep(self) -> RateSweep:
+        """The sweep it starts with."""
         base = base_config(self.design, self.config)
         rate = one_of_kind(self.design, base, Kind.LEARNING_RATE, self.hyperparameter)
         return RateSweep(
@@ -151,8 +152,8 @@ class Stability(Procedure):
             self.design,
             suffix=f"{self.name}-check" + (f"-{number + 1}" if number else ""),
             goal="Does training survive twice the best learning rate?",
-            config=self._sweep.config,
-            name=self._sweep.rate,
+            config=self.sweep.config,
+            name=self.sweep.rate,
             values=[TWICE * sweep.best_rate],
             seed=self.seed + number,
             max_train_steps=self._check_steps,

@@ -47,9 +47,7 @@ NOTHING = Words(
     fix="Sweep lower rates (--low, --high); if those fail too, look for a bug.",
 )
 EARLY_REMEDY = "It begins early: try a warmup first (`tunebook warmup`), then gradient clipping."
-LATE_REMEDY = (
-    "It begins in the middle of the run: try gradient clipping (`tunebook clipping`); a warmup ends before it."
-)
+LATE_REMEDY = "It begins in the middle of the run: try gradient clipping (`tunebook clipping`): a warmup ends before."
 
 
 def unstable(rate: str, sweep: Sweep, n_checks: int, n_bad: int) -> Finding:

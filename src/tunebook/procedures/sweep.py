@@ -146,7 +146,7 @@ def read_sweep(rounds: Sequence[Evidence], name: str) -> Sweep:
 
 def _best_first(evidence: Evidence) -> list[int]:
     """The better half of the trials: a loss that exploded first and came back gained nothing."""
-    order = ranking(evidence.scores(), evidence.round.objective).tolist()
+    order: list[int] = ranking(evidence.scores(), evidence.round.objective).tolist()
     return order[: max(1, len(order) // 2)]
 
 
