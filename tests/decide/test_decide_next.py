@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from decide_builders import config, design, evidence, repeats, searched
 
-from tunebook.core.action import AddSeeds, AddTrials, Clip, Exploit, Fix, Lengthen, Narrow, Regularise, WarmUp, Widen
+from tunebook.core.action import (
+    AddSeeds,
+    AddTrials,
+    Clip,
+    Exploit,
+    Fix,
+    Lengthen,
+    Narrow,
+    Regularise,
+    Shorten,
+    WarmUp,
+    Widen,
+)
 from tunebook.core.config import Config
 from tunebook.core.finding import Finding, Severity, Subject, Words
 from tunebook.core.hyperparameter import Range
@@ -230,7 +242,7 @@ def test_a_fix_the_linter_would_warn_of_is_left_out():
 def test_an_action_on_what_is_gone_is_left_out():
     made = next_round(wide(), [widen(label="gone"), narrow()])
     assert any("does not fit" in line for line in made.left)
-    assert made.changes == ()
+    assert [change.key for change in made.changes] == [("search", "seed")]
 
 
 def test_adopting_settles_the_question():
@@ -265,15 +277,29 @@ def test_an_unresolved_verdict_asks_for_seeds_first():
     made = next_round(wide(), [], verdict)
     assert f"tunebook repeat 01 --seeds {verdict.seeds}" in made.first[0]
     assert made.design.scientific
-    assert not made.is_saturated
+    assert made.is_saturated  # the search, that is: more seeds would settle the question, not more trials
 
 
 def test_nothing_to_change_is_saturated():
     made = next_round(wide(scientific={}, question="minimize"), [])
     assert made.is_saturated
     assert "saturated" in made.first[0]
-    assert made.changes == ()
+    assert [change.key for change in made.changes] == [("search", "seed")]
+    assert made.design.search.seed == 1
     assert made.design.question is Question.MINIMIZE
+
+
+def test_running_the_same_search_again_draws_other_configurations():
+    made = next_round(wide(scientific={}, question="minimize"), [])
+    before = {spec.id for spec in plan_trials(wide(scientific={}, question="minimize"))}
+    assert before.isdisjoint(spec.id for spec in plan_trials(made.design))
+
+
+def test_one_trial_that_had_enough_steps_does_not_shorten_all():
+    everyone = finding("saturated_early", Shorten(max_train_steps=100))
+    assert next_round(wide(), [everyone]).design.max_train_steps == 100
+    one = replace(everyone, subject=Subject(trial="one"))
+    assert next_round(wide(), [one]).design.max_train_steps == wide().max_train_steps
 
 
 def test_listed_configurations_go_on_as_a_search():

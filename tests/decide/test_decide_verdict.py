@@ -421,3 +421,10 @@ def test_the_luck_of_the_launch_is_taken_off():
     plain, lucky = decide(clear(), old), decide(clear(), replace(old, luck=0.005))
     gained = lucky.configuration.improvement.estimate - plain.configuration.improvement.estimate
     assert gained == pytest.approx(0.005, rel=0.1)
+
+
+def test_a_baseline_of_the_same_round_is_pooled_once():
+    old = launched(list(0.1 + NOISE), round="01")
+    found = decide(clear(), old)
+    assert found.baseline.repeats == 5
+    assert "on 8 degrees of freedom" in " ".join(found.because)

@@ -45,10 +45,8 @@ class Case:
     @property
     def spread(self) -> float:
         """The trial standard deviation of the two configurations; 0 where nothing tells."""
-        sides = sides(self)
-        if self.variance is None or sides is None:
-            return 0.0
-        return common_sd(*sides, self.variance)
+        both = sides(self)
+        return common_sd(*both, self.variance) if self.variance is not None and both is not None else 0.0
 
 
 def replica(other: Evidence, evidence: Evidence, objective: Objective | None) -> Arms:
@@ -76,12 +74,11 @@ def comparable(arms: Arms, baseline: Baseline) -> Baseline:
 def case_of(
     arms: Arms, baseline: Baseline | None, complexity: Complexity, threshold: float, earlier: Spread | None
 ) -> Case:
+    """Choose what is compared, and pool the trial variance over everything that was repeated."""
     against = _launched(arms, baseline) if baseline is not None else _first_best(arms)
     pool = [arm for arm in arms.every if against is None or _may_replace(arm, against, has_launch=baseline is not None)]
     candidate = choose(pool) if pool else None
-    samples = arms.samples + (
-        [Sample.of(against.values)] if baseline is not None and against and against.values else []
-    )
+    samples = _samples(arms, against)
     within = trial_variance(samples)
     variance = trial_variance(samples, earlier)
     rests_on = RestsOn.NONE
@@ -97,6 +94,14 @@ def case_of(
         complexity=complexity,
         threshold=threshold,
     )
+
+
+def _samples(arms: Arms, against: Choice | None) -> list[Sample]:
+    """Every configuration that ran more than once; a baseline with its runs here and elsewhere, once."""
+    if against is None or len(against.values) < 2:
+        return arms.samples
+    rest = [Sample.of(arm.fresh) for arm in arms.every if len(arm.fresh) >= 2 and arm.config != against.arm.config]
+    return [*rest, Sample.of(against.values)]
 
 
 def _launched(arms: Arms, baseline: Baseline) -> Choice:
@@ -128,6 +133,7 @@ def _may_replace(arm: Arm, against: Choice, *, has_launch: bool) -> bool:
 
 
 def sides(case: Case) -> tuple[Sample, Sample] | None:
+    """Baseline and candidate as the statistics take them; None without a variance to rest on."""
     if case.rests_on is RestsOn.NONE or case.baseline is None or case.candidate is None:
         return None
     baseline, candidate = (_side(case, choice) for choice in (case.baseline, case.candidate))

@@ -49,6 +49,11 @@ LEAST_TRIALS = 16
 #: What stands in the way of settling the question of a round.
 OPEN_STAGES = (Stage.FEASIBILITY, Stage.STABILITY, Stage.BOUNDARY, Stage.DENSITY)
 
+SATURATED = (
+    "tuning has saturated: nothing found in this round asks for another search; adopt what was found, "
+    "or run this one, which is the same search with fresh configurations"
+)
+
 
 class Draft:
     """A design on its way to the next one; ``make`` takes a change or says why it cannot be taken."""
@@ -91,10 +96,14 @@ def next_round(
     noisy = noisier(design, draft.design)
     if noisy:
         first.append(gradient_noise_note(noisy))
-    is_saturated = not draft.changes and not first
+    is_unstable = any(proposal.stage <= Stage.STABILITY for proposal in kept)
+    is_same_search = not draft.changes
+    is_saturated = is_same_search and not is_unstable
     _minimise(draft)
     if is_saturated:
-        first.append(_saturated(design))
+        first.append(SATURATED)
+    if is_same_search:
+        _draw_afresh(draft)
     left = [f"{_said(item.proposal)}: not now, {item.why}" for item in dropped] + draft.left
     return NextRound(
         design=_told(draft, design),
@@ -114,11 +123,12 @@ def _continued(design: Round, name: str) -> Round:
     return replace(design, name=name, search=search)
 
 
-def _saturated(design: Round) -> str:
-    return (
-        "tuning has saturated: nothing found in this round asks for another one; "
-        f"adopt what was found, or run `tunebook exploit {design.name}` for the last bit"
-    )
+def _draw_afresh(draft: Draft) -> None:
+    """The same search with other configurations: running it shows study variance instead of nothing new (D2)."""
+    search = draft.design.search
+    changed = replace(draft.design, search=replace(search, seed=search.seed + 1))
+    text = f"was {search.seed}: the same search with fresh configurations, which shows study variance"
+    draft.make(changed, [Change(key=("search", "seed"), text=text, source="saturated D2")], what="draw afresh")
 
 
 def _told(draft: Draft, before: Round) -> Round:

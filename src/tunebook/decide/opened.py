@@ -48,6 +48,7 @@ def opened_warmup(item: Hyperparameter, design: Round) -> Hyperparameter | None:
 
 
 def with_range(design: Round, old: Hyperparameter, new: Hyperparameter) -> Round:
+    """``new`` in the place of ``old``, or as a nuisance where that was fixed."""
     if design.role_of(old) is Role.FIXED:
         return replaced(design, old, new)
 

@@ -121,6 +121,8 @@ def _actions(finding: Finding, design: Round) -> Iterator[Action]:
     if isinstance(finding.next, WarmUp):
         yield finding.next
         yield from _clipping(design)
+    elif isinstance(finding.next, Shorten) and finding.subject.trial is not None:
+        return  # that one trial had enough steps is no reason to cut those of all (T1)
     elif finding.next is not None:
         yield finding.next
     elif finding.code in _MADE:

@@ -110,10 +110,10 @@ def _answer(case: Case, posterior: Posterior | None) -> ConfigurationAnswer:
 
 def _posterior(case: Case) -> Posterior | None:
     """Of the improvement, positive when the candidate is better; None without a variance to rest on."""
-    sides = sides(case)
-    if sides is None or case.variance is None:
+    both = sides(case)
+    if both is None or case.variance is None:
         return None
-    baseline, candidate = sides
+    baseline, candidate = both
     return difference(baseline, candidate, case.variance)
 
 
@@ -159,10 +159,10 @@ def _weigh(case: Case, posterior: Posterior, reasons: Reasons) -> tuple[Ruling, 
 
 
 def _seeds(case: Case) -> int:
-    sides = sides(case)
-    if sides is None or case.variance is None:
+    both = sides(case)
+    if both is None or case.variance is None:
         return FIRST_SEEDS
-    return seeds_to_settle(*sides, case.variance, threshold=case.threshold, material=case.material)
+    return seeds_to_settle(*both, case.variance, threshold=case.threshold, material=case.material)
 
 
 def _blocked_by_failures(case: Case, reasons: Reasons) -> Ruling | None:

@@ -32,8 +32,11 @@ HEAD = struct.Struct("<8sIIQI")
 COMMITTED_AT = 16
 
 #: The first piece of a file, and the largest one: short trials stay small, long ones rarely grow.
-FIRST_SEGMENT_BYTES = 64 * 1024
+FIRST_SEGMENT_BYTES = 16 * 1024
 LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
+#: Pieces up to this size are reserved by writing zeros. File systems that put off where blocks go then never
+#: place those of a short trial, which makes its first rows and its removal several times cheaper.
+LARGEST_WRITTEN_BYTES = 256 * 1024
 
 PAGE = mmap.ALLOCATIONGRANULARITY
 
@@ -53,7 +56,7 @@ def pack_header(names: tuple[str, ...]) -> bytes:
 class Spool:
     """The writing end of one spool file; one process and one thread at a time."""
 
-    __slots__ = ("_at", "_capacity", "_committed", "_fd", "_header", "_map", "_n", "_next", "_pack", "_piece", "_size")
+    __slots__ = ("_at", "_capacity", "_committed", "_fd", "_head", "_map", "_n", "_next", "_pack", "_piece", "_size")
 
     def __init__(self, path: Path, names: tuple[str, ...]) -> None:
         """Create ``path``, which must not exist; ``OSError`` when there is no room for it."""
@@ -65,49 +68,51 @@ class Spool:
         # A segment starts at a page and holds whole records, so it is a multiple of both.
         self._piece = math.lcm(self._size, PAGE)
         self._n = 0
-        self._next = len(header)
-        reserve(self._fd, 0, len(header))
-        self._header = mmap.mmap(self._fd, len(header))
-        self._header[:] = header
-        self._committed = memoryview(self._header)[COMMITTED_AT : COMMITTED_AT + 8].cast("Q")
-        self._map: mmap.mmap | None = None
-        self._at = self._capacity = 0
+        self._at = len(header)
+        # The first segment lies in one piece with the header, whose mapping stays for the count in it.
+        self._next = self._capacity = len(header) + self._length_of(FIRST_SEGMENT_BYTES - len(header))
+        reserve(self._fd, 0, self._next)
+        self._head = self._map = mmap.mmap(self._fd, self._next)
+        self._head[: len(header)] = header
+        self._committed = memoryview(self._head)[COMMITTED_AT : COMMITTED_AT + 8].cast("Q")
 
     def append(self, step: int, values: Iterable[object]) -> None:
         """Write one record; ``struct.error`` for a value that is no number, ``OSError`` on a full disk."""
-        if self._at == self._capacity:
+        at = self._at
+        if at == self._capacity:
             self._grow()
-        self._pack(self._map, self._at, step, *values)  # type: ignore[arg-type]
-        self._at += self._size
-        self._n += 1
-        self._committed[0] = self._n
+            at = 0
+        self._pack(self._map, at, step, *values)  # type: ignore[arg-type]
+        self._at = at + self._size
+        self._n = self._committed[0] = self._n + 1
 
     def close(self) -> None:
         """Release the mappings; what was written stays."""
         self._committed.release()
-        self._header.close()
-        if self._map is not None:
-            self._map.close()
+        self._head.close()
+        self._map.close()
         os.close(self._fd)
 
     def _grow(self) -> None:
-        wanted = min(max(FIRST_SEGMENT_BYTES, self._next), LARGEST_SEGMENT_BYTES)
-        length = -(-wanted // self._piece) * self._piece
+        length = self._length_of(min(max(FIRST_SEGMENT_BYTES, self._next), LARGEST_SEGMENT_BYTES))
         reserve(self._fd, self._next, length)
         fresh = mmap.mmap(self._fd, length, offset=self._next)
-        if self._map is not None:
+        if self._map is not self._head:
             self._map.close()
         self._map = fresh
         self._next += length
         self._at, self._capacity = 0, length
 
+    def _length_of(self, wanted: int) -> int:
+        """``wanted`` bytes rounded up to whole records and pages."""
+        return max(-(-wanted // self._piece), 1) * self._piece
+
 
 def reserve(fd: int, start: int, length: int) -> None:
     """Make sure that ``length`` bytes from ``start`` exist on the disk; ``OSError`` when they do not fit."""
-    if hasattr(os, "posix_fallocate"):
+    if length > LARGEST_WRITTEN_BYTES and hasattr(os, "posix_fallocate"):
         os.posix_fallocate(fd, start, length)
         return
     os.lseek(fd, start, os.SEEK_SET)
-    block = bytes(min(length, LARGEST_SEGMENT_BYTES))
     while length > 0:
-        length -= os.write(fd, block[:length])
+        length -= os.write(fd, bytes(min(length, LARGEST_WRITTEN_BYTES)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,24 @@ COMPACT_EVERY = 64
 
 _INTERN = text("INSERT INTO metric_sets (names) VALUES (:names) ON CONFLICT DO NOTHING")
 _SET_ID = select(metric_sets.c.id).where(metric_sets.c.names == bindparam("names"))
-_TAIL = (
-    select(chunks.c.first_row + chunks.c.n_rows, chunks.c.serial)
-    .where(chunks.c.attempt_id == bindparam("attempt"), chunks.c.set_id == bindparam("set"))
-    .order_by(chunks.c.first_row.desc())
-    .limit(1)
+_ENDS = (
+    select(
+        chunks.c.attempt_id,
+        chunks.c.set_id,
+        func.max(chunks.c.first_row + chunks.c.n_rows),
+        func.max(chunks.c.serial),
+    )
+    .where(chunks.c.attempt_id.in_(bindparam("attempts", expanding=True)))
+    .group_by(chunks.c.attempt_id, chunks.c.set_id)
 )
-_HOLD = select(attempts.c.trial_id).where(attempts.c.id == bindparam("attempt")).with_for_update()
-_IS_FINISHED = select(outcomes.c.trial_id).where(outcomes.c.trial_id == bindparam("trial"))
+# In one order, so that two writers with several attempts each wait for one another and never in a ring.
+_HOLD = (
+    select(attempts.c.id, attempts.c.trial_id)
+    .where(attempts.c.id.in_(bindparam("attempts", expanding=True)))
+    .order_by(attempts.c.id)
+    .with_for_update()
+)
+_FINISHED = select(outcomes.c.trial_id).where(outcomes.c.trial_id.in_(bindparam("trials", expanding=True)))
 _ADD = insert(chunks)
 _STREAMS = (
     select(chunks.c.attempt_id, chunks.c.set_id)
@@ -62,41 +73,77 @@ _RESUME = text(
 )
 
 
+@dataclass(slots=True)
+class _Streams:
+    """How far the streams of some attempts are stored, while more is added to them."""
+
+    trials: dict[int, int]
+    finished: frozenset[int]
+    ends: dict[tuple[int, int], tuple[int, int]]
+    added: list[dict[str, Any]] = field(default_factory=list)
+    grown: list[tuple[int, int]] = field(default_factory=list)
+
+
 def append(connection: Connection, attempt_key: int, block: CurveBlock, first_row: int) -> int:
     """Store what is new of rows ``first_row`` and on; how many rows of these metrics the attempt then has.
 
     ``StoreError`` for a gap before ``first_row``, ``LeaseLost`` for new rows of a trial that is finished.
     """
-    trial = connection.execute(_HOLD, {"attempt": attempt_key}).scalar()
-    if trial is None:
+    return append_many(connection, [(attempt_key, block, first_row)])[0]
+
+
+def append_many(connection: Connection, parts: Sequence[tuple[int, CurveBlock, int]]) -> tuple[int, ...]:
+    """``append`` for several ``(attempt_key, block, first_row)``, all or none."""
+    streams = _held(connection, sorted({attempt_key for attempt_key, _, _ in parts}))
+    sets = {metrics: intern(connection, metrics) for metrics in dict.fromkeys(block.metrics for _, block, _ in parts)}
+    counts = tuple(_extend(streams, key, sets[block.metrics], block, first_row) for key, block, first_row in parts)
+    if streams.added:
+        connection.execute(_ADD, streams.added)
+    for attempt_key, set_id in dict.fromkeys(streams.grown):
+        compact_stream(connection, attempt_key, set_id)
+    return counts
+
+
+def _held(connection: Connection, attempt_keys: Sequence[int]) -> _Streams:
+    """The streams of these attempts, which nobody else adds to until the transaction ends."""
+    keys = {"attempts": attempt_keys}
+    trials = {int(row[0]): int(row[1]) for row in connection.execute(_HOLD, keys)}
+    ends = {(int(row[0]), int(row[1])): (int(row[2]), int(row[3])) for row in connection.execute(_ENDS, keys)}
+    finished = connection.execute(_FINISHED, {"trials": list(trials.values())}).scalars()
+    return _Streams(trials, frozenset(finished), ends)
+
+
+def _extend(streams: _Streams, attempt_key: int, set_id: int, block: CurveBlock, first_row: int) -> int:
+    """Take down what is new of a block; how many rows its stream then has."""
+    if attempt_key not in streams.trials:
         raise StoreError(f"there is no attempt {attempt_key}")
-    set_id = intern(connection, block.metrics)
-    stored, serial = _tail(connection, attempt_key, set_id)
+    stored, serial = streams.ends.get((attempt_key, set_id), (0, -1))
     if first_row > stored or first_row < 0:
         raise StoreError(f"rows {stored} to {first_row} of attempt {attempt_key} are missing: deliver them first")
     if first_row + len(block) <= stored:
         return stored
-    if connection.execute(_IS_FINISHED, {"trial": trial}).first() is not None:
+    if streams.trials[attempt_key] in streams.finished:
         raise LeaseLost(f"the trial of attempt {attempt_key} is finished; nothing more is stored for it")
-    add(connection, attempt_key, set_id, block.since(stored - first_row), stored, serial + 1)
+    new = block.since(stored - first_row)
+    streams.added.extend(chunk_rows(attempt_key, set_id, new, stored, serial + 1))
+    streams.ends[attempt_key, set_id] = first_row + len(block), serial + 1
     if (serial + 1) % COMPACT_EVERY == COMPACT_EVERY - 1:
-        compact_stream(connection, attempt_key, set_id)
+        streams.grown.append((attempt_key, set_id))
     return first_row + len(block)
 
 
-def append_many(connection: Connection, parts: Iterable[tuple[int, CurveBlock, int]]) -> tuple[int, ...]:
-    """``append`` for several ``(attempt_key, block, first_row)``, all or none."""
-    return tuple(append(connection, attempt_key, block, first_row) for attempt_key, block, first_row in parts)
-
-
 def add(connection: Connection, attempt_key: int, set_id: int, block: CurveBlock, row: int, serial: int) -> None:
-    """Store a block, in chunks that are not too large, as rows ``row`` and on of its stream."""
-    added = []
-    for start in range(0, len(block), ROWS_PER_CHUNK):
-        part = slice(start, start + ROWS_PER_CHUNK)
-        packed = pack(block.steps[part], block.values[part])
-        added.append(_row_of(attempt_key, set_id, row + start, serial, packed))
-    connection.execute(_ADD, added)
+    """Store a block as rows ``row`` and on of its stream."""
+    connection.execute(_ADD, chunk_rows(attempt_key, set_id, block, row, serial))
+
+
+def chunk_rows(attempt_key: int, set_id: int, block: CurveBlock, row: int, serial: int) -> list[dict[str, Any]]:
+    """A block as rows of the table, in chunks that are not too large."""
+    parts = (slice(start, start + ROWS_PER_CHUNK) for start in range(0, len(block), ROWS_PER_CHUNK))
+    return [
+        _row_of(attempt_key, set_id, row + part.start, serial, pack(block.steps[part], block.values[part]))
+        for part in parts
+    ]
 
 
 def rows_stored(connection: Connection, attempt_key: int) -> dict[tuple[str, ...], int]:
@@ -154,11 +201,6 @@ def _joined(names: Sequence[str], run: Sequence[Record]) -> CurveBlock:
     steps = [unpack_steps(row["first_step"], row["stride"], row["steps"], row["n_rows"]) for row in run]
     values = unpack_values([row["encoding"] for row in run], [row["data"] for row in run], len(names))
     return CurveBlock(tuple(names), np.concatenate(steps), values)
-
-
-def _tail(connection: Connection, attempt_key: int, set_id: int) -> tuple[int, int]:
-    row = connection.execute(_TAIL, {"attempt": attempt_key, "set": set_id}).first()
-    return (0, -1) if row is None else (int(row[0]), int(row[1]))
 
 
 def _row_of(attempt_key: int, set_id: int, first_row: int, serial: int, packed: Packed) -> dict[str, Any]:

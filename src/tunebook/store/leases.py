@@ -45,7 +45,7 @@ _EARLIER = (
 _ADD_OWNER = text(
     "INSERT INTO owners (id, host, pid, started) VALUES (:id, :host, :pid, :started) ON CONFLICT DO NOTHING"
 )
-_ADD_ATTEMPT = insert(attempts).returning(attempts.c.id)
+_ADD_ATTEMPTS = insert(attempts).returning(attempts.c.id, sort_by_parameter_order=True)
 _LEND = (
     update(queue)
     .where(queue.c.trial_id == bindparam("trial"))
@@ -83,6 +83,12 @@ _OF_OWNERS = (
     .with_for_update()
 )
 _HOLD = select(queue.c.token).where(queue.c.trial_id == bindparam("trial")).with_for_update()
+_HOLD_ALL = (
+    select(queue.c.trial_id, queue.c.token)
+    .where(queue.c.trial_id.in_(bindparam("trials", expanding=True)))
+    .order_by(queue.c.trial_id)
+    .with_for_update()
+)
 _WINNER = (
     select(attempts.c.token)
     .join_from(outcomes, attempts, attempts.c.id == outcomes.c.attempt_id)
@@ -91,7 +97,7 @@ _WINNER = (
 _ALL_ATTEMPTS = select(attempts.c.id).where(attempts.c.trial_id == bindparam("trial"))
 _END_ATTEMPT = insert(attempt_ends)
 _END_TRIAL = insert(outcomes)
-_LEAVE_QUEUE = delete(queue).where(queue.c.trial_id == bindparam("trial"))
+_LEAVE_QUEUE = delete(queue).where(queue.c.trial_id.in_(bindparam("trials", expanding=True)))
 
 
 def claim(
@@ -112,7 +118,7 @@ def claim(
     keys = [row.trial_id for row in free]
     earlier = {row[0]: (row[1], row[2]) for row in connection.execute(_EARLIER, {"trials": keys})}
     _add_owner(connection, owner)
-    made = [_start(connection, row, earlier.get(row.trial_id, (0, 0)), owner, now, provenance) for row in free]
+    made = _start(connection, keys, earlier, owner, now, provenance)
     until = now + lease_seconds
     connection.execute(_LEND, [_loan(attempt, owner, until) for attempt in made])
     return tuple(Claim(round=name, spec=spec_of(row), **attempt) for row, attempt in zip(free, made, strict=True))
@@ -146,12 +152,17 @@ def release(connection: Connection, held_claim: Claim, reason: EndReason, detail
 
 def finish(connection: Connection, ended: Sequence[tuple[Claim, Outcome, float]], now: float) -> None:
     """Give trials their outcomes, all or none; again for the same attempt changes nothing."""
-    for held_claim, outcome, seconds in ended:
-        token = connection.execute(_HOLD, {"trial": held_claim.trial_key}).scalar()
-        if token == held_claim.token:
-            _finish(connection, held_claim, outcome, seconds, now)
+    wanted = {"trials": sorted({held_claim.trial_key for held_claim, _, _ in ended})}
+    tokens = {row[0]: row[1] for row in connection.execute(_HOLD_ALL, wanted)}
+    fresh: dict[int, tuple[Claim, Outcome, float]] = {}
+    for one in ended:
+        held_claim = one[0]
+        if tokens.get(held_claim.trial_key) == held_claim.token:
+            fresh.setdefault(held_claim.trial_key, one)
         elif connection.execute(_WINNER, {"trial": held_claim.trial_key}).scalar() != held_claim.token:
             raise _lost(held_claim)
+    if fresh:
+        _finish(connection, tuple(fresh.values()), now)
 
 
 def end_attempts(connection: Connection, keys: Sequence[int], reason: EndReason, detail: str, now: float) -> None:
@@ -176,39 +187,50 @@ def outcome_row(
     }
 
 
-def _finish(connection: Connection, ended: Claim, outcome: Outcome, seconds: float, now: float) -> None:
-    trial = {"trial": ended.trial_key}
-    connection.execute(_END_TRIAL, outcome_row(ended.trial_key, ended.attempt_key, outcome, seconds, now))
-    connection.execute(_LEAVE_QUEUE, trial)
-    keys = connection.execute(_ALL_ATTEMPTS, trial).scalars().all() if ended.attempt > 1 else [ended.attempt_key]
-    curves.compact(connection, keys)
+def _finish(connection: Connection, ended: Sequence[tuple[Claim, Outcome, float]], now: float) -> None:
+    rows = [outcome_row(one.trial_key, one.attempt_key, outcome, seconds, now) for one, outcome, seconds in ended]
+    connection.execute(_END_TRIAL, rows)
+    connection.execute(_LEAVE_QUEUE, {"trials": [one.trial_key for one, _, _ in ended]})
+    curves.compact(connection, [key for one, _, _ in ended for key in _attempt_keys(connection, one)])
+
+
+def _attempt_keys(connection: Connection, ended: Claim) -> Sequence[int]:
+    if ended.attempt == 1:
+        return [ended.attempt_key]
+    return connection.execute(_ALL_ATTEMPTS, {"trial": ended.trial_key}).scalars().all()
 
 
 def _start(
     connection: Connection,
-    row: Record,
-    earlier: tuple[int, int],
+    trial_keys: Sequence[int],
+    earlier: Mapping[int, tuple[int, int]],
     owner: Owner,
     now: float,
     provenance: str | None,
-) -> dict[str, Any]:
-    number, token = earlier[0] + 1, secrets.token_urlsafe(TOKEN_BYTES)
-    attempt = {
-        "trial_id": row.trial_id,
-        "number": number,
-        "token": token,
-        "owner_id": owner.id,
-        "provenance_id": provenance,
-        "started_at": now,
-    }
-    key = int(connection.execute(_ADD_ATTEMPT, attempt).scalar_one())
-    return {
-        "trial_key": row.trial_id,
-        "attempt": number,
-        "attempt_key": key,
-        "token": token,
-        "mishaps": int(earlier[1]),
-    }
+) -> list[dict[str, Any]]:
+    """Add an attempt at every trial; the parts of its claim."""
+    rows = [
+        {
+            "trial_id": key,
+            "number": earlier.get(key, (0, 0))[0] + 1,
+            "token": secrets.token_urlsafe(TOKEN_BYTES),
+            "owner_id": owner.id,
+            "provenance_id": provenance,
+            "started_at": now,
+        }
+        for key in trial_keys
+    ]
+    made = connection.execute(_ADD_ATTEMPTS, rows).scalars().all()
+    return [
+        {
+            "trial_key": row["trial_id"],
+            "attempt": row["number"],
+            "attempt_key": int(key),
+            "token": row["token"],
+            "mishaps": int(earlier.get(row["trial_id"], (0, 0))[1]),
+        }
+        for row, key in zip(rows, made, strict=True)
+    ]
 
 
 def _loan(attempt: Mapping[str, Any], owner: Owner, until: float) -> dict[str, Any]:

@@ -27,8 +27,10 @@ from tunebook.show.data.table import table_of
 from tunebook.show.report import render
 from tunebook.show.words import confidence_text, next_step, subject_text
 
-#: Files of a child's pickled answer begin with this, so that nothing printed before is taken for it.
+#: A child's pickled answer begins with this, so that nothing printed before is taken for it.
 MARKER = b"\x00tunebook-answer\x00"
+#: Not ``-m``: what is pickled has to name this module, not ``__main__``.
+CHILD = "from tunebook.web.analyst import main; main()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ class Processes:
             if self._is_closed:
                 raise TunebookError("the page is closing")
             child = subprocess.Popen(
-                [sys.executable, "-m", "tunebook.web.analyst"],
+                [sys.executable, "-c", CHILD],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -155,6 +157,3 @@ def main() -> None:
             answer = error
     sys.stdout.buffer.write(MARKER + pickle.dumps(answer))
 
-
-if __name__ == "__main__":
-    main()

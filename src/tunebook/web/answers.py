@@ -40,7 +40,7 @@ class File:
     data: bytes
 
 
-def project(reader: Reader, query: Query) -> dict[str, Any]:
+def project(reader: Reader, _: Query) -> dict[str, Any]:
     """The story of the project."""
     return project_page.project_document(reader)
 
@@ -121,7 +121,7 @@ def verdict(reader: Reader, query: Query) -> dict[str, Any]:
     return compare_page.verdict_document(found)
 
 
-def sheet(reader: Reader, query: Query) -> dict[str, Any]:
+def sheet(reader: Reader, _: Query) -> dict[str, Any]:
     """The tracking sheet."""
     return project_page.sheet_document(reader)
 

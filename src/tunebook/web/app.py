@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tunebook._optional import require
 from tunebook.errors import InputError, StoreError, TunebookError
+from tunebook.show.theme import template
 from tunebook.web.addresses import READS, WRITES
 from tunebook.web.guard import COOKIE, HEADERS, LARGEST_BODY, Guard
 from tunebook.web.late import Late
@@ -177,8 +178,10 @@ def _events(late: Late) -> Endpoint:
 
 
 def _settings(guard: Guard) -> Endpoint:
-    async def answer(request: Request) -> Response:
-        return JSONResponse({"is_read_only": guard.is_read_only})
+    chosen = {"is_read_only": guard.is_read_only, "templates": {"light": template("light"), "dark": template("dark")}}
+
+    async def answer(_: Request) -> Response:
+        return JSONResponse(chosen)
 
     return answer
 

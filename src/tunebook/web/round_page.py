@@ -22,6 +22,8 @@ from tunebook.web.reader import Picture
 
 #: Drawings that a page asks for when they come near the window: each has curves of its own.
 LATER = ("grad-norm", "curves-1", "curves-2")
+#: What a card shows of a finding.
+SHOWN = ("code", "requirement", "severity", "says", "why", "confidence_text", "subject_text", "next_text", "subject")
 #: Names of the traces that hold several trials as one line with gaps.
 BEHIND, BROKEN = "other trials", "infeasible trials"
 
@@ -82,7 +84,7 @@ def _column(table: TrialTable, name: str, design: Round, item: Hyperparameter | 
     values = [config.get(name) for config in table.configs]
     role = str(design.role_of(item)) if item is not None else "recorded"
     if all(value is None or is_number(value) for value in values):
-        numbers = [np.nan if value is None else float(value) for value in values]  # type: ignore[arg-type]
+        numbers = [np.nan if value is None else float(value) for value in values]
         return {"name": name, "role": role, "x": np.array(numbers, dtype=np.float64)}
     words = [None if value is None else spelled(value) for value in values]
     categories = list(dict.fromkeys(word for word in words if word is not None))

@@ -55,7 +55,7 @@ def serve(
     default_port: int = 8765,
     is_read_only: bool = False,
     names: tuple[str, ...] = (),
-    on_ready: Callable[[Address], None] = lambda address: None,
+    on_ready: Callable[[Address], None] = lambda _: None,
 ) -> None:
     """Serve until interrupted. Without ``host`` on loopback; with one a token is made and needed.
 

@@ -32,7 +32,7 @@ LABEL_WORDS = {
     "saturated_early": "It saturates early: the second half of the run brings next to nothing.",
     "late_variance": "It scatters late: its best value is partly luck of when it was measured.",
     "loss_spike": "Its training loss spikes: it is near the edge where training becomes unstable.",
-    "train_loss_rising": "Its training loss rises for a while: the learning rate is too high, or the pipeline has a bug.",
+    "train_loss_rising": "Its training loss rises for a while: too high a learning rate, or a bug in the pipeline.",
     "periodic_validation": "Its validation goes up and down with a period: look at the order of the data.",
 }
 NOTHING = "Nothing stands out: it improves, settles and stays."

@@ -1,0 +1,87 @@
+// The project: its rounds as a story, launches marked, how far the baseline has come.
+
+import { h, fill, short } from "./dom.js";
+import { getJson, listen } from "./api.js";
+import { address } from "./app.js";
+import { counted, progressOf } from "./words.js";
+
+export async function show(place) {
+  const verdicts = new Map();
+  const draw = async () => {
+    const found = await getJson("project");
+    render(place, found, verdicts);
+    for (const round of [...found.rounds].reverse()) {
+      const target = place.querySelector(`[data-verdict="${CSS.escape(round.round)}"]`);
+      if (target) tellVerdict(target, round, verdicts, found.version);
+    }
+  };
+  await draw();
+  return listen(null, () => draw().catch(() => {}));
+}
+
+function render(place, found, verdicts) {
+  const current = found.launches.find((launch) => launch.launch === found.current);
+  fill(place,
+    h("h1", {}, found.name),
+    h("section", { "aria-labelledby": "now" },
+      h("h2", { id: "now" }, "Where it stands"),
+      h("div", { class: "two" },
+        h("div", {}, h("h3", {}, "Current baseline"), baseline(current)),
+        h("div", {}, h("h3", {}, "Improvement so far"), gain(found.improvement)))),
+    h("section", { "aria-labelledby": "rounds" },
+      h("h2", { id: "rounds" }, "Rounds"),
+      found.rounds.length ? h("ol", { class: "story" }, found.rounds.map((round) => story(round, found, verdicts)))
+        : h("p", {}, "No round has run yet. ", h("code", {}, "tunebook run rounds/01-….toml"), " starts the first.")),
+    found.launches.length ? ledger(found) : null);
+}
+
+function baseline(launch) {
+  if (!launch) return h("p", { class: "quiet" }, "No launch yet. Compare a round and adopt its candidate, or run `tunebook baseline DESIGN`.");
+  return [h("p", {}, h("span", { class: "badge launch" }, `launch ${launch.launch}`), " ",
+    h("a", { href: address("trial", [launch.round, launch.trial]) }, launch.trial), " of ", h("a", { href: address("round", [launch.round]) }, launch.round)),
+  h("p", { class: "small" }, launch.config_text)];
+}
+
+function gain(improvement) {
+  if (!improvement) return h("p", { class: "quiet" }, "Nothing measured yet: the first launch is what later ones are compared with.");
+  const part = improvement.launches > 1 ? `the sum of ${improvement.launches} launches` : "one launch";
+  return [h("p", {}, h("strong", {}, short(improvement.estimate)), ` better (${short(improvement.low)} to ${short(improvement.high)} at ${Math.round(100 * improvement.level)} %)`),
+    h("p", { class: "small quiet" }, `In units of the objective, ${part}; positive is better.`)];
+}
+
+function story(round, found, verdicts) {
+  const launches = found.launches.filter((launch) => launch.round === round.round);
+  const cut = found.launches.filter((launch) => launch.rolls_back !== null).map((launch) => launch.rolls_back);
+  return h("li", { class: launches.length ? "launched" : null },
+    h("h3", {}, h("a", { href: address("round", [round.round]) }, `${round.number}. ${round.round}`), " ",
+      launches.map((launch) => launch.rolls_back === null
+        ? h("span", { class: "badge launch" }, `launch ${launch.launch}${launch.launch === found.current ? ", in force" : ""}${cut.includes(launch.launch) ? ", rolled back" : ""}`)
+        : h("span", { class: "badge unresolved" }, `takes back ${launch.rolls_back}`))),
+    h("p", {}, round.goal),
+    h("p", { class: "small quiet" }, counted(round.trials), round.origin === "native" ? "" : ` · imported (${round.origin})`),
+    progressOf(round.trials),
+    h("p", { "data-verdict": round.round, class: "small" }, verdicts.has(round.round) ? verdicts.get(round.round).words : "…"),
+    round.notes.slice(-1).map((note) => h("p", { class: "small quiet" }, `Note: ${note.text}`)));
+}
+
+async function tellVerdict(target, round, verdicts, version) {
+  const known = verdicts.get(round.round);
+  if (known?.version === version) { fill(target, known.make()); return; }
+  const answer = await getJson("verdict", { round: round.round }).catch((error) => ({ verdict: null, why_not: error.message }));
+  const make = () => (answer.verdict
+    ? [h("span", { class: `badge ${answer.verdict}` }, answer.verdict), " ", answer.configuration_text, ". ",
+      h("a", { href: address("compare", [round.round]) }, "Compare")]
+    : [h("span", { class: "quiet" }, `No verdict: ${answer.why_not}`)]);
+  verdicts.set(round.round, { version, make, words: answer.configuration_text || "" });
+  fill(target, make());
+}
+
+function ledger(found) {
+  return h("section", { "aria-labelledby": "ledger" }, h("h2", { id: "ledger" }, "Ledger"),
+    h("ol", { class: "story" }, [...found.launches].reverse().map((launch) => h("li", {},
+      h("p", {}, h("span", { class: "badge launch" }, launch.rolls_back === null ? `launch ${launch.launch}` : `entry ${launch.launch} takes back ${launch.rolls_back}`),
+        ` ${launch.at.slice(0, 10)}${launch.who ? ` by ${launch.who}` : ""}: ${launch.round}`),
+      launch.note ? h("p", {}, launch.note) : null,
+      h("p", { class: "small quiet" }, launch.config_text),
+      launch.command ? h("pre", {}, launch.command) : null))));
+}
