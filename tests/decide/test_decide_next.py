@@ -367,3 +367,12 @@ def test_an_action_names_what_it_does_not_find():
 def test_exploiting_minimises():
     assert Exploit().apply(design()).question is Question.MINIMIZE
     assert Config({"a": 1}) == {"a": 1}
+
+
+def test_what_was_just_opened_is_not_fixed_at_once():
+    rate = {"dropout_rate": {"low": 0.0, "high": 0.5}, "learning_rate": RATE}
+    stronger = finding("overfitting", Regularise(hyperparameter="dropout_rate", low=0.0, high=0.8, scale="linear"))
+    fixed = finding("insensitive", Fix(hyperparameter="dropout_rate", value=0.3), requirement="L8")
+    made = next_round(wide(nuisance=rate), [fixed, stronger])
+    assert "dropout_rate" in {item.name for item in made.design.nuisance}
+    assert any("changes dropout_rate already" in line for line in made.left)

@@ -10,6 +10,9 @@ from tunebook.core.hyperparameter import Range
 from tunebook.core.round import Round
 from tunebook.decide.proposals import Proposal, Stage
 
+#: Actions that say what one hyperparameter may be.
+RANGED = (Widen, Fix, Regularise)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
@@ -82,7 +85,7 @@ def _one_change_a_range(proposal: Proposal, earlier: Proposal, _: Round) -> str:
     new, old = proposal.action, earlier.action
     if isinstance(old, Narrow) and isinstance(new, Widen) and _is_widening(new) and _goes_beyond(new, old):
         return ""  # another end of the range than the one drawn in
-    if isinstance(new, Widen | Fix) and isinstance(old, Widen | Fix) and type(new) is not type(old):
+    if isinstance(new, RANGED) and isinstance(old, RANGED) and type(new) is not type(old):
         return f"{earlier.source} changes {_names(old)} already" if _names(new) == _names(old) else ""
     return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tunebook.core.config import Config
@@ -66,8 +66,8 @@ class Assignment:
 
     def to_json(self) -> str:
         """The file's text; ``metrics`` and ``spool`` are there for readers in other languages."""
-        table = asdict(self) | {"config": dict(self.config), "format": FORMAT}
-        table |= {"metrics": self.metrics, "spool": self.spool}
+        table = {name: getattr(self, name) for name in self.__slots__}
+        table |= {"config": dict(self.config), "format": FORMAT, "metrics": self.metrics, "spool": self.spool}
         return json.dumps(table, default=str, indent=1)
 
     @classmethod

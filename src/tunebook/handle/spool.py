@@ -82,7 +82,7 @@ class Spool:
         if at == self._capacity:
             self._grow()
             at = 0
-        self._pack(self._map, at, step, *values)  # type: ignore[arg-type]
+        self._pack(self._map, at, step, *values)
         self._at = at + self._size
         self._n = self._committed[0] = self._n + 1
 

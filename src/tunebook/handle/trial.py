@@ -123,7 +123,9 @@ class Trial(Mapping[str, Value]):
             except Exception:
                 write(step, [_number(name, value) for name, value in metrics.items()])
         if self._metric in metrics:
-            self._note(step, float(metrics[self._metric]))
+            self._latest = (step, float(metrics[self._metric]))
+            if step == self._unscored:
+                self._score(*self._latest)
 
     def checkpoint(self, step: int, save: Callable[[Path], object]) -> Path:
         """Keep the state after ``step``: ``save(path)`` writes a file or a folder at ``path``.
@@ -145,11 +147,9 @@ class Trial(Mapping[str, Value]):
                 spool.close()
             self._renew_writers(keep_lock=True)
 
-    def _note(self, step: int, value: float) -> None:
-        self._latest = (step, value)
-        if step == self._unscored:
-            self._unscored = -1
-            self._checkpoints.score(step, value)
+    def _score(self, step: int, value: float) -> None:
+        self._unscored = -1
+        self._checkpoints.score(step, value)
 
     def _renew_writers(self, *, keep_lock: bool = False) -> None:
         if not keep_lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ RISE = 0.25
 #: The smoothing looks at this share of the points, and at 5 at least: the median drops single noisy steps.
 SMOOTHED_SHARE = 0.05
 LEAST_SMOOTHED = 5
+#: Nor is it a rise that noise explains: highest and lowest of some tens of windows are this many of its
+#: standard deviations apart.
+NOISE = 6.0
 #: Instability that sets in within this share of a run is early: what a warmup is for (methods 8).
 EARLY = 0.2
 
@@ -73,13 +77,24 @@ def first_trouble(values: FloatArray, gain: float) -> int | None:
         return None
     smooth = smoothed(values)
     rises = smooth - np.minimum.accumulate(smooth)
-    bad: IntArray = np.flatnonzero(~np.isfinite(values) | ~np.isfinite(smooth) | (rises > max(RISE * gain, 1e-12)))
+    limit = max(RISE * gain, NOISE * smoothed_noise(values, smooth), 1e-12)
+    bad: IntArray = np.flatnonzero(~np.isfinite(values) | ~np.isfinite(smooth) | (rises > limit))
     return int(bad[0]) if len(bad) else None
+
+
+def smoothed_noise(values: FloatArray, smooth: FloatArray) -> float:
+    """The standard deviation that batches leave in the smoothed loss: of a median, 1.25 / sqrt(width) of theirs."""
+    left = (values - smooth)[np.isfinite(values) & np.isfinite(smooth)]
+    spread = 1.4826 * float(np.median(np.abs(left))) if len(left) else 0.0
+    return 1.25 * spread / math.sqrt(_width(len(values)))
 
 
 def smoothed(values: FloatArray) -> FloatArray:
     """A running median; what is not finite counts as larger than anything."""
-    width = max(LEAST_SMOOTHED, int(SMOOTHED_SHARE * len(values)))
     large = np.where(np.isfinite(values), values, np.finfo(np.float64).max / 4)
-    kept: FloatArray = median_filter(large, size=min(width, len(values)), mode="nearest") if len(values) else large
+    kept: FloatArray = median_filter(large, size=_width(len(values)), mode="reflect") if len(values) else large
     return np.where(kept >= np.finfo(np.float64).max / 8, np.inf, kept)
+
+
+def _width(n_points: int) -> int:
+    return max(1, min(max(LEAST_SMOOTHED, int(SMOOTHED_SHARE * n_points)), n_points))

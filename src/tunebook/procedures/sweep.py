@@ -25,6 +25,8 @@ AROUND = 100.0
 ABOVE = 10.0
 #: The check of the playbook is made at twice the best rate.
 TWICE = 2.0
+#: Rates are rounded, so comparisons of their ratios are, too.
+NEARLY = 1.01
 
 
 class Verdict(StrEnum):
@@ -83,11 +85,15 @@ class Sweep:
         last = len(self.rates) - 1
         if self.best == 0 or (self.best == last and unstable is None):
             return Verdict.AT_THE_EDGE
-        if unstable is not None and unstable <= TWICE * self.best_rate:
+        if unstable is None or unstable > NEARLY * ABOVE * self.best_rate:
+            return Verdict.STABLE
+        if unstable <= NEARLY * TWICE * self.best_rate or self._is_largest_stable(unstable):
             return Verdict.UNSTABLE
-        if unstable is not None and unstable <= 1.01 * ABOVE * self.best_rate:
-            return Verdict.IN_DOUBT
-        return Verdict.STABLE
+        return Verdict.IN_DOUBT
+
+    def _is_largest_stable(self, unstable: float) -> bool:
+        """Whether results still improve at the last rate before the unstable one (methods 8)."""
+        return bool(self.rates[self.best + 1] == unstable) and len(self.rates) > 1
 
     def to_mapping(self) -> dict[str, Any]:
         """The sweep as JSON shows it, and as a plot needs it."""

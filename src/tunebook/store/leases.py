@@ -223,13 +223,13 @@ def _start(
     made = connection.execute(_ADD_ATTEMPTS, rows).scalars().all()
     return [
         {
-            "trial_key": row["trial_id"],
+            "trial_key": trial_key,
             "attempt": row["number"],
             "attempt_key": int(key),
             "token": row["token"],
-            "mishaps": int(earlier.get(row["trial_id"], (0, 0))[1]),
+            "mishaps": int(earlier.get(trial_key, (0, 0))[1]),
         }
-        for row, key in zip(rows, made, strict=True)
+        for trial_key, row, key in zip(trial_keys, rows, made, strict=True)
     ]
 
 

@@ -156,4 +156,3 @@ def main() -> None:
         except InputError as error:
             answer = error
     sys.stdout.buffer.write(MARKER + pickle.dumps(answer))
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from tunebook.core.verdict import Verdict
 from tunebook.decide.arms import Arm, Arms
 from tunebook.decide.baseline import Baseline
 from tunebook.show.data.axes import Axis
-from tunebook.show.data.isolation import isolation_data
+from tunebook.show.data.isolation import Isolation, isolation_data
 from tunebook.show.decisions import configuration_text, setting_text
 from tunebook.show.draw.axes import isolation_drawing
+from tunebook.show.draw.drawing import Drawing
 from tunebook.show.words import config_text
 from tunebook.stats.isolation import LEVEL, best_of
 from tunebook.web.reader import Picture
@@ -23,6 +25,8 @@ from tunebook.web.round_page import drawing_document
 
 #: Configurations whose repeats are shown; the best come first.
 MOST_ARMS = 12
+#: Share of the shown values left free on either side.
+ROOM = 0.15
 
 
 def compare_document(
@@ -52,13 +56,25 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def isolation_drawings(picture: Picture) -> list[Any]:
-    """The isolation plots of the report with the interval of each setting's expected best."""
-    table = picture.data.table
-    return [
-        isolation_drawing(table, isolation_data(table, item.axis, intervals(picture, item.axis)), number)
-        for number, item in enumerate(picture.data.isolation)
-    ]
+def isolation_drawings(picture: Picture) -> list[Drawing]:
+    """The isolation plots of the report with the interval of each setting's expected best, and near to the bests."""
+    found = []
+    for number, item in enumerate(picture.data.isolation):
+        data = isolation_data(picture.data.table, item.axis, intervals(picture, item.axis))
+        found.append(_near(picture, data, isolation_drawing(picture.data.table, data, number)))
+    return found
+
+
+def _near(picture: Picture, data: Isolation, drawing: Drawing) -> Drawing:
+    """The drawing with a value axis that shows the best of every setting and the intervals, and little else."""
+    bests = [float(picture.data.table.values[item.best]) for item in data.settings if item.best is not None]
+    ends = [end for item in data.settings if item.best is not None and item.interval for end in item.interval]
+    if not ends:
+        return drawing
+    low, high = min(bests + ends), max(bests + ends)
+    room = ROOM * ((high - low) or abs(high) or 1.0)
+    axis = {**drawing.layout["yaxis"], "range": [low - room, high + room]}
+    return replace(drawing, layout={**drawing.layout, "yaxis": axis})
 
 
 def intervals(picture: Picture, axis: Axis) -> Mapping[str, tuple[float, float]]:

@@ -36,8 +36,8 @@ INDEXED: Mapping[str, str] = MappingProxyType(
 #: Where the next point depends on what earlier trials showed; planning alone cannot name one.
 SEQUENTIAL: Mapping[str, str] = MappingProxyType(
     {
-        "bayes": "Bayesian optimisation continues from finished trials: run this round with algorithm = 'halton', "
-        "then 'tunebook exploit ROUND' (needs pip install 'tunebook[bayes]')",
+        "bayes": "Bayesian optimisation continues from finished trials and is not in this version: "
+        "use algorithm = 'halton', and `tunebook next` to narrow the search round by round",
     }
 )
 

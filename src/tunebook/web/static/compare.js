@@ -70,13 +70,13 @@ function chance(probability, threshold) {
 }
 
 function improvements(one) {
-  const rows = [["configuration", one.configuration.improvement], ...one.settings.map((answer) => [Object.values(answer.setting).join(", ") || "setting", answer.improvement])].filter(([, gain]) => gain);
+  const rows = [["configuration", one.configuration.improvement], ...one.settings.map((answer) => [Object.entries(answer.setting).map(([name, value]) => `${name}=${value}`).join(", ") || "setting", answer.improvement])].filter(([, gain]) => gain);
   if (!rows.length) return null;
   const target = h("div", { role: "img", "aria-label": `Improvements with intervals: ${rows.map(([name, gain]) => `${name} ${interval(gain)}`).join("; ")}` });
   const trace = { type: "scatter", mode: "markers", x: rows.map(([, gain]) => gain.estimate), y: rows.map(([name]) => plain(String(name))), marker: { size: 12, symbol: "diamond", color: "#E69F00" },
     error_x: { type: "data", symmetric: false, array: rows.map(([, gain]) => gain.high - gain.estimate), arrayminus: rows.map(([, gain]) => gain.estimate - gain.low), thickness: 2, color: "#E69F00" } };
   const zero = { type: "line", xref: "x", yref: "paper", x0: 0, x1: 0, y0: 0, y1: 1, line: { color: "#8A8F98", dash: "dash" } };
-  const layout = { xaxis: { title: { text: "improvement (right of the line is better)" } }, yaxis: { type: "category", autorange: "reversed" }, shapes: [zero], showlegend: false, margin: { l: 110 } };
+  const layout = { xaxis: { title: { text: "improvement (right of the line is better)" } }, yaxis: { type: "category", autorange: "reversed" }, shapes: [zero], showlegend: false, margin: { t: 16 } };
   requestAnimationFrame(() => plainPlot(target, [trace], layout, 120 + 50 * rows.length).catch(() => {}));
   return h("figure", {}, target, h("figcaption", {}, "Estimates with their intervals. An interval on both sides of the line leaves open which is better."));
 }

@@ -5,7 +5,7 @@ import { getJson, getPacked, listen } from "./api.js";
 import { address } from "./app.js";
 import { Gallery, LinkedPlot, trialWords } from "./plots.js";
 import { Link } from "./link.js";
-import { counted, interval, objectiveWords, progressOf } from "./words.js";
+import { counted, objectiveWords, progressOf } from "./words.js";
 
 const REST = 2000;
 const MOST_ROWS = 30;
@@ -41,13 +41,13 @@ class RoundPage {
   take(found) { Object.assign(this, found); this.found = found; }
 
   build() {
-    this.part = Object.fromEntries(["live", "verdict", "objective", "findings", "studies", "labels", "trials"].map((key) => [key, h("div", {})]));
+    this.part = Object.fromEntries(["live", "short", "objective", "findings", "studies", "labels", "trials"].map((key) => [key, h("div", {})]));
     const chapters = this.chapters.map((chapter) => this.chapter(chapter));
     fill(this.place,
       h("h1", {}, this.query.round),
       h("p", {}, h("strong", {}, this.goal)),
       this.roles.map((sentence) => h("p", { class: "small" }, sentence)),
-      this.part.live, this.part.verdict, this.part.objective,
+      this.part.live, this.part.short, this.part.objective,
       this.section("findings", "What the checks found", this.part.findings),
       this.section("studies", "Studies side by side", this.part.studies),
       this.section("labels", "What the curves show", this.part.labels),
@@ -56,6 +56,7 @@ class RoundPage {
     fill(this.part.findings, h("p", { class: "quiet", role: "status" }, "The checks are running…"));
     fill(this.part.labels, h("p", { class: "quiet" }, "The curves are being read…"));
     this.refreshWords();
+    this.inShort();
   }
 
   section(id, title, ...content) { return h("section", { "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), content); }
@@ -163,7 +164,9 @@ class RoundPage {
     try {
       const found = await getPacked("findings", this.query);
       if (this.isClosed) return;
+      this.found_cards = found.cards;
       this.cards(found);
+      this.inShort();
       for (const [id, layout] of Object.entries(found.layouts)) this.gallery.plots.get(id)?.mark(layout);
       this.derive(found.derived);
       if (wanted) this.openCard(found.cards.find((card) => card.code === wanted));
@@ -207,13 +210,51 @@ class RoundPage {
   }
 
   async tellVerdict() {
-    const found = await getJson("verdict", this.query).catch((error) => ({ verdict: null, why_not: error.message }));
-    if (this.isClosed) return;
-    const more = h("a", { class: "button primary", href: address("compare", [this.query.round], { objective: this.query.objective }) }, "Compare and decide");
-    fill(this.part.verdict, h("div", { class: "card plain" }, found.verdict
-      ? [h("p", {}, h("span", { class: `badge ${found.verdict}` }, found.verdict), " ", found.configuration_text, "."), found.setting_texts.map((text) => h("p", { class: "small" }, text, "."))]
-      : h("p", { class: "quiet" }, `No verdict yet: ${found.why_not}`), h("p", {}, more)));
+    this.verdict = await getJson("verdict", this.query).catch((error) => ({ verdict: null, why_not: error.message }));
+    if (!this.isClosed) this.inShort();
   }
+
+  // The four questions somebody comes with, answered in a line each as the answers arrive.
+  inShort() {
+    const wait = h("span", { class: "quiet" }, "…");
+    const more = h("a", { class: "button primary no-print", href: address("compare", [this.query.round], { objective: this.query.objective }) }, "Compare and decide");
+    const lines = [["Which is better, and how sure?", this.verdict ? this.better() : wait], ["Is the search space wide enough?", this.found_cards ? this.wide() : wait],
+      ["Which trials overfit?", this.labelsOf ? this.overfit() : wait], ["What next?", this.found_cards && this.verdict ? this.next() : wait]];
+    fill(this.part.short, h("div", { class: "card plain", id: "in-short" }, h("dl", {}, lines.map(([question, answer]) => [h("dt", {}, question), h("dd", {}, answer)])), h("p", {}, more)));
+  }
+
+  better() {
+    const found = this.verdict;
+    if (!found.verdict) return [h("span", { class: "quiet" }, "Not known yet: "), found.why_not];
+    const who = found.candidate ? [" Trial ", h("a", { href: this.linkTo(found.candidate.trial) }, found.candidate.trial), found.baseline ? ` against the baseline ${found.baseline.trial}: ` : ": "] : " ";
+    return [h("span", { class: `badge ${found.verdict}` }, found.verdict), who, found.configuration_text, ".", found.setting_texts.map((text) => h("div", { class: "small" }, text, "."))];
+  }
+
+  wide() {
+    const tight = this.found_cards.filter((card) => card.code === "boundary"), few = this.found_cards.filter((card) => card.code === "undersampled");
+    if (tight.length) return tight.map((card) => h("div", {}, h("strong", {}, "No: "), card.says, " ", this.evidenceButton(card)));
+    return [few.length ? ["Not known: ", few[0].says] : "Nothing says it is too narrow: no group of good trials crowds at a searched bound.",
+      this.found_cards.filter((card) => card.code === "infeasible_region").map((card) => h("div", { class: "small" }, card.says, " ", this.evidenceButton(card)))];
+  }
+
+  overfit() {
+    const names = [...this.labelsOf].filter(([, labels]) => labels.includes("overfitting")).map(([name]) => name);
+    if (!names.length) return "None shows it in its curves.";
+    const place = new Map(this.table.names.map((name, number) => [name, number])), best = new Set([...this.table.best].map((trial) => this.table.names[trial]));
+    const among = names.filter((name) => best.has(name)), listed = [...among, ...names.filter((name) => !best.has(name))].slice(0, 3);
+    return [`${names.length} of ${this.table.names.length.toLocaleString("en")}${among.length ? `, ${among.length} of them among the best ${best.size}` : ""}: `,
+      listed.map((name, number) => [number ? ", " : "", h("a", { href: this.linkTo(name) }, name)]), names.length > 3 ? " and others. " : ". ",
+      h("button", { type: "button", onclick: () => this.link.filter("overfitting", names.map((name) => place.get(name))) }, "Show them in the plots")];
+  }
+
+  next() {
+    const first = this.found_cards.find((card) => card.severity !== "note" && card.next_text);
+    const seeds = this.verdict.needs?.seeds;
+    return [seeds ? h("div", {}, h("code", {}, `tunebook repeat ${this.query.round} --seeds ${seeds}`), " would settle the comparison.") : null, first ? h("div", {}, first.next_text) : null,
+      h("div", { class: "small" }, h("a", { href: address("compare", [this.query.round], { objective: this.query.objective }) }, "The next design"), " has every change that the findings ask for."), ].filter(Boolean);
+  }
+
+  evidenceButton(card) { return card.plot ? h("button", { type: "button", class: "no-print", onclick: () => this.openCard(card) }, "Show") : null; }
 
   async diagnose() {
     const found = await getJson("diagnoses", this.query).catch((error) => ({ error: error.message }));
@@ -224,10 +265,11 @@ class RoundPage {
     for (const [label, names] of Object.entries(found.labels)) for (const name of names) this.labelsOf.set(name, [...(this.labelsOf.get(name) || []), label]);
     const rows = Object.entries(found.labels).sort(([, a], [, b]) => b.length - a.length).map(([label, names]) => h("tr", {},
       cell(label.replaceAll("_", " "), "name"), cell(names.length.toLocaleString("en"), "number"), cell(found.words[label], "name"),
-      cell(h("button", { type: "button", onclick: () => this.link.filter(label.replaceAll("_", " "), names.map((name) => place.get(name))) }, `Show these ${names.length}`))));
+      cell(h("button", { type: "button", onclick: () => this.link.filter(label.replaceAll("_", " "), names.map((name) => place.get(name))) }, names.length === 1 ? "Show it" : `Show these ${names.length}`))));
     fill(this.part.labels, rows.length ? table(["label", { text: "trials", kind: "number" }, "meaning", "in the plots"], rows, { label: "Labels of curves" })
       : h("p", {}, "Nothing stands out in any curve."));
     fill(this.part.trials, this.trialTable());
+    this.inShort();
   }
 
   // The round changed: fetch it again, but not more often than every two seconds.
@@ -268,5 +310,3 @@ class RoundPage {
     }
   }
 }
-
-export { interval };

@@ -53,7 +53,7 @@ function figure(panel, number, found) {
   } }, type)) : [];
   requestAnimationFrame(() => draw("linear").catch((error) => target.append(error.message)));
   return h("figure", {}, h("div", { class: "head" }, h("h3", {}, panel.quantity), h("div", { class: "row no-print" }, buttons)), target,
-    h("figcaption", {}, number === 0 && found.step >= 0 ? "Solid: validation; dotted: training. The dashed line is where the objective was reached." : "Solid: validation; dotted: training."));
+    h("figcaption", {}, panel.lines.length > 1 ? "Dotted: training. " : "", number === 0 && found.step >= 0 ? "The dashed line is where the objective was reached." : ""));
 }
 
 // Plotly understands some markup in labels.
