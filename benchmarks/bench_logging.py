@@ -28,7 +28,7 @@ from tunebook.core.trial import TrialSpec
 from tunebook.handle.assignment import Assignment
 from tunebook.handle.trial import Trial
 from tunebook.run.ingest import Buffer, Ingest
-from tunebook.run.supervisor import LARGEST_BATCH
+from tunebook.run.paperwork import LARGEST_BATCH
 from tunebook.store.store import Store
 from tunebook.store.values import Owner
 

@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("starlette", reason="the page needs the extra [web]")
 
-from starlette.testclient import TestClient  # noqa: E402
-from web_kit import client_of, make_project  # noqa: E402
+from starlette.testclient import TestClient
+from web_kit import client_of, make_project
 
-from tunebook.project import Project  # noqa: E402
+from tunebook.project import Project
 
 
 @pytest.fixture

@@ -99,9 +99,7 @@ def make_project(root: Path, *, name: str = "01-dropout", n_trials: int = 24, n_
 
 def add_round(project: Project, name: str, n_trials: int = 24, n_repeats: int = 5) -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    project.store.import_round(
-        name, design(name, n_trials), trials(n_trials, n_repeats), now=now, origin="synthetic"
-    )
+    project.store.import_round(name, design(name, n_trials), trials(n_trials, n_repeats), now=now, origin="synthetic")
 
 
 def client_of(project: Project, **rules: Any) -> TestClient:

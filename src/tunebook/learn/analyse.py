@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from tunebook.errors import MissingExtra
 from tunebook.evidence import Evidence
 from tunebook.learn.table import CHECKS, load
 from tunebook.learn.view import Noise, View
+
+#: How an analysis looks is the show layer's work; a value names it and does not import it.
+SUMMARY = "tunebook.show.screens"
 
 SKIPPED_WORDS = Words(
     says="The check {check} was skipped: {reason}.",
@@ -41,6 +45,17 @@ class Analysis:
     def studies(self) -> list[dict[str, Any]]:
         """One summary per study: counts by status, and the best trial, as ``learn --json`` shows them."""
         return [_summary(self.view, study) for study in self.view.studies]
+
+    def __str__(self) -> str:
+        return str(self._summary())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        html: str = self._summary()._repr_html_()
+        return html
+
+    def _summary(self) -> Any:
+        return importlib.import_module(SUMMARY).summary_of(self)
 
     def to_mapping(self) -> dict[str, Any]:
         """The document of ``learn --json``."""

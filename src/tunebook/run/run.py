@@ -23,6 +23,7 @@ from tunebook.run.events import Best, Event, OnEvent
 from tunebook.run.executors import check_executor, open_executor
 from tunebook.run.folders import make_home, round_folder
 from tunebook.run.jobs import Setup
+from tunebook.run.paperwork import Paperwork
 from tunebook.run.processes import RUN_VARIABLE, started_at
 from tunebook.run.schedule import is_over
 from tunebook.run.supervisor import Supervisor
@@ -86,6 +87,14 @@ def run_round(
     )
     runner = open_executor(executor, setup)
     try:
+        paperwork = Paperwork(
+            store=store,
+            name=name,
+            design=design,
+            on_event=on_event or _ignore,
+            clock=clock,
+            best=best_so_far(store, name, counts),
+        )
         supervisor = Supervisor(
             store=store,
             name=name,
@@ -94,11 +103,10 @@ def run_round(
             executor=runner,
             owner=owner,
             devices=shares,
-            environment=environment,
             provenance=store.save_provenance(record),
+            paperwork=paperwork,
             on_event=on_event or _ignore,
             clock=clock,
-            best=best_so_far(store, name, counts),
         )
         supervisor.run()
     finally:
@@ -106,9 +114,9 @@ def run_round(
     return RunReport(
         round=name,
         counts=store.counts(name),
-        n_ended=supervisor.n_ended,
+        n_ended=paperwork.n_ended,
         seconds=clock.monotonic() - began,
-        best=supervisor.best,
+        best=paperwork.best,
     )
 
 
