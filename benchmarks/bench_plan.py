@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import qmc
 from timing import in_turn, report
-from tunebook.plan.trials import plan_trials
-from tunebook.store.store import Store
 
 from tunebook import Round
+from tunebook.plan.trials import plan_trials
+from tunebook.store.store import Store
 
 N = 10_000
 N_OPTUNA = 1_000  # its time per trial grows with the number of trials, so this flatters it

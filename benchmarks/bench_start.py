@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench_plan import design
 from timing import in_turn, report
+
 from tunebook.plan.trials import plan_trials
 from tunebook.store.store import Store
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 
 Contest = dict[str, Callable[[], object]]
 
@@ -33,3 +36,31 @@ def report(seconds: dict[str, list[float]], *, per: int = 1, unit: str = "µs", 
             ratios = [a / b for a, b in zip(values, seconds[against], strict=True)]
             line += f"   {statistics.median(ratios):7.2f} x {against}"
         print(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a stretch of work took, in seconds: by the clock, and of processors (user and system)."""
+
+    wall: float
+    processor: float
+
+
+class Stopwatch:
+    """Measures a block with all processes that it started and waited for; then ``taken`` says how long."""
+
+    taken: Taken
+
+    def __enter__(self) -> Self:
+        self._began = time.perf_counter(), _processor()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wall, processor = self._began
+        self.taken = Taken(time.perf_counter() - wall, _processor() - processor)
+
+
+def _processor() -> float:
+    """Processor time of this process and of its children that were waited for, and theirs."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(sum(resource.getrusage(who)[:2]) for who in whose)

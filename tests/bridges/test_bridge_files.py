@@ -11,7 +11,7 @@ from tunebook.bridges import files
 from tunebook.core.config import Config
 from tunebook.core.outcome import Cause, Status
 from tunebook.core.round import Round
-from tunebook.core.trial import Study
+from tunebook.core.trial import Study, TrialPurpose
 from tunebook.errors import InputError
 from tunebook.evidence import Curves, Evidence, TrialRecord
 
@@ -85,10 +85,11 @@ def test_complete_without_an_objective_failed(folder):
         ("trials.csv", "0.01,2", "high,2", 2, "'high' is not a number"),
         ("trials.csv", "1e-3,3", "1e-3,3.5", 3, "'3.5' is not a whole number"),
         ("trials.csv", ",1,complete", ",1,done", 3, "'done' is not accepted"),
+        ("trials.csv", ",1,complete", ",1,complet", 3, "did you mean 'complete'?"),
         ("trials.csv", "false,0.01", "maybe,0.01", 2, "'maybe' is not accepted"),
         ("trials.csv", "0.01,2,", "0.01,2,0.3", 2, "does not exist"),
         ("trials.csv", "3,0.5", "3,", 3, "is empty"),
-        ("trials.csv", "b,use", "a,use", 3, "already in line 2"),
+        ("trials.csv", "b,use", "a,use", 3, "in line 2 already"),
         ("trials.csv", "0.01,2,", "0.01,2", 2, "8 cells where the header has 9"),
         ("trials.csv", "use_dropout=false,0,", "use_dropout=false,x,", 2, "'x' is not a whole number"),
         ("curves.csv", "metric", "name", 1, "missing column"),
@@ -105,6 +106,20 @@ def test_mistakes_are_named_with_their_place(folder, name, old, new, line, words
         files.read(folder)
     assert words in str(caught.value)
     assert f"{name}:{line}" in str(caught.value)
+
+
+def test_runs_of_one_configuration_are_repeats_of_the_run_with_the_usual_seed(folder):
+    (folder / "curves.csv").unlink()
+    repeats = "e,use_dropout=false,0,complete,0.2,false,0.1,2,\nf,use_dropout=true,0,complete,0.2,true,1e-3,3,0.5\n"
+    (folder / "trials.csv").write_text(TRIALS + repeats)
+    found = {trial.name: trial.spec.purpose for trial in files.read(folder).rounds[0].trials}
+    assert [name for name, purpose in found.items() if purpose is TrialPurpose.REPEAT] == ["b"]
+
+
+def test_a_purpose_that_the_file_states_stays(folder):
+    lines = (TRIALS + "d,use_dropout=true,5,complete,0.1,true,1e-3,3,0.5\n").splitlines()
+    (folder / "trials.csv").write_text("\n".join([lines[0] + ",purpose", *(line + ",search" for line in lines[1:])]))
+    assert {trial.spec.purpose for trial in files.read(folder).rounds[0].trials} == {TrialPurpose.SEARCH}
 
 
 def test_absent_files_are_errors(tmp_path, folder):

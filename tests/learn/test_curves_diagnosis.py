@@ -12,6 +12,7 @@ from tunebook.core.outcome import Cause, Status
 from tunebook.core.round import Round
 from tunebook.core.trial import Study
 from tunebook.evidence import Curves, Evidence, TrialRecord
+from tunebook.learn.curve_diagnosis import shown
 from tunebook.learn.curve_inputs import CurveNames
 from tunebook.learn.curves import LABELS, check, diagnose, material_unit
 from tunebook.learn.view import View
@@ -187,3 +188,14 @@ def test_every_code_has_words_with_numbers(label):
     assert "t0" in findings[0].says
     assert findings[0].fix
     assert findings[0].to_mapping()["evidence"]
+
+
+@pytest.mark.parametrize(("status", "labels"), [(Status.INFEASIBLE, ("diverged",)), (Status.FAILED, ())])
+def test_an_imported_trial_without_curves_diverged_only_where_it_is_infeasible(status, labels):
+    (diagnosis,) = diagnose(evidence({}, status=status, cause=Cause.IMPORTED))
+    assert diagnosis.labels == labels
+    assert diagnosis.to_mapping()["last_step"] is None
+
+
+def test_a_shown_score_agrees_with_its_label():
+    assert [shown(score) for score in (0.49996, 0.5, 1.0, 0.0)] == [0.4999, 0.5, 1.0, 0.0]

@@ -21,7 +21,7 @@ from tunebook.kit import GradientClipper, ScheduleLR, constant_schedule
 from tunebook.plan.trials import plan_trials, studies_of
 
 N_CLASSES = 4
-EXPLODED = 10 * math.log(N_CLASSES)
+EXPLODED = 2 * math.log(N_CLASSES)
 STEPS = 400
 BATCH_SIZE = 64
 #: One batch in fifty is a bad one, from this step on.

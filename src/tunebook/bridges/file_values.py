@@ -73,7 +73,7 @@ class RowReader:
         if not row["seed"].lstrip("-").isdigit():
             yield "seed", f"{row['seed']!r} is not a whole number"
         if row["status"] not in STATUSES:
-            hint = did_you_mean(row["status"], STATUSES)
+            hint = did_you_mean(row["status"], [str(status) for status in STATUSES])
             yield "status", f"{row['status']!r} is not accepted{hint}; accepted: {', '.join(STATUSES)}"
         if row.get("purpose") and row["purpose"] not in tuple(TrialPurpose):
             yield "purpose", f"{row['purpose']!r} is not accepted; accepted: {', '.join(TrialPurpose)}"

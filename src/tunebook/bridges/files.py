@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tunebook.bridges.file_values import EXTRA_COLUMNS, REQUIRED_COLUMNS, RowReader, cell_of, number_in
 from tunebook.bridges.imported import Imported, ImportedRound, Points, ascending, has_finite
+from tunebook.core.config import Config
 from tunebook.core.outcome import Cause, Outcome, Status
 from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
+from tunebook.core.trial import TrialPurpose
 from tunebook.errors import InputError, Problem
 from tunebook.evidence import Evidence
 from tunebook.store.imports import ImportedTrial
@@ -96,14 +99,33 @@ def _read_trials(file: Path, design: Round, faults: Faults) -> list[tuple[Import
         if trial is None:
             continue
         for word, what in (
-            (trial.name, "the trial"),
-            (trial.spec.id, "the configuration, seed and steps of the trial"),
+            (trial.name, "is the name of the trial"),
+            (trial.spec.id, "has the configuration, seed and steps of the trial"),
         ):
             if (what, word) in seen:
-                faults.add(file, line, "trial", f"{what} {trial.name!r} stand already in line {seen[what, word]}")
+                hint = "give each another name" if word == trial.name else "give repeats different seeds"
+                faults.add(file, line, "trial", f"{trial.name!r} {what} in line {seen[what, word]} already; {hint}")
             seen[what, word] = line
         found.append((trial, reader.objective))
-    return found
+    return found if "purpose" in header else _with_repeats(found)
+
+
+def _with_repeats(rows: Sequence[tuple[ImportedTrial, float | None]]) -> list[tuple[ImportedTrial, float | None]]:
+    """Where no column says what a run was for: one run a configuration is the search's, others repeat it.
+
+    That one is the run with the seed that most rows have, else the first in the file.
+    """
+    seeds = Counter(trial.spec.seed for trial, _ in rows)
+    usual = max(seeds, key=lambda seed: seeds[seed], default=0)
+    searched: dict[Config, ImportedTrial] = {}
+    for trial, _ in rows:
+        if trial.spec.config not in searched or trial.spec.seed == usual:
+            searched[trial.spec.config] = trial
+    return [(trial if searched[trial.spec.config] is trial else _repeated(trial), value) for trial, value in rows]
+
+
+def _repeated(trial: ImportedTrial) -> ImportedTrial:
+    return replace(trial, spec=replace(trial.spec, purpose=TrialPurpose.REPEAT))
 
 
 def _read_curves(file: Path, known: set[str], faults: Faults) -> dict[str, dict[str, Points]]:

@@ -54,7 +54,7 @@ class CurveDiagnosis:
     """The labels of one trial. Scores have an entry per label, measures also the two kinds of overfitting.
 
     ``best_step`` is where the objective's metric is best, None where it is never finite; ``labels``
-    are those with a score of at least 0.5, in the order of ``LABELS``.
+    are those with a score of at least 0.5, in the order of ``LABELS``. ``last_step`` is -1 without curves.
     """
 
     trial: str
@@ -75,9 +75,9 @@ class CurveDiagnosis:
             "trial": self.trial,
             "study": self.study,
             "labels": list(self.labels),
-            "scores": {label: round(score, 4) for label, score in self.scores.items()},
+            "scores": {label: shown(score) for label, score in self.scores.items()},
             "best_step": self.best_step,
-            "last_step": self.last_step,
+            "last_step": self.last_step if self.last_step >= 0 else None,
         }
 
 
@@ -115,7 +115,7 @@ def marks(
 ) -> dict[str, Mark]:
     """The measures of one trial, by label; ``chance`` is oriented so that lower is better."""
     x, y = curves.primary
-    diverged = divergence(curves, chance, cause)
+    diverged = divergence(curves, chance, cause if status is Status.INFEASIBLE else None)
     intact = 1.0 - diverged.score
     primary, loss = (capped(mark, intact) for mark in overfitting(curves, unit))
     found = {
@@ -133,6 +133,11 @@ def marks(
     if status in (Status.COMPLETE, Status.INFEASIBLE):
         return found
     return found | dict.fromkeys(("still_improving", "saturated_early"), UNKNOWN)
+
+
+def shown(score: float) -> float:
+    """A score with four digits, never rounded up to the one from which a label is given."""
+    return math.floor(score * 10_000) / 10_000
 
 
 def capped(mark: Mark, limit: float) -> Mark:

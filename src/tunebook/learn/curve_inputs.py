@@ -108,7 +108,7 @@ class CurveReader:
         self._sign = objective.sign
         self._curves = {name: evidence.curves[name] for name in self.names.all if name in evidence.curves}
         ends = [last_steps(curves) for curves in evidence.curves.values()]
-        self.last_steps = np.max(ends, axis=0) if ends else np.zeros(len(evidence.trials), dtype=np.int64)
+        self.last_steps = np.max(ends, axis=0) if ends else np.full(len(evidence.trials), -1, dtype=np.int64)
 
     def __getitem__(self, trial: int) -> TrialCurves:
         names, length = self.names, max(int(self.last_steps[trial]), 1)

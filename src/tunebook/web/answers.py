@@ -101,11 +101,12 @@ def trial(reader: Reader, query: Query) -> bytes:
 def compare(reader: Reader, query: Query) -> bytes:
     """Settings, repeats and the verdict."""
     name, objective = _name(reader, query), _objective(query)
+    complexity = _complexity(query)
     picture = reader.picture(name, objective).value
     verdict, arms, why_not = None, None, ""
     try:
         arms = reader.arms(name, objective)
-        verdict = reader.verdict(name, objective, _complexity(query))
+        verdict = reader.verdict(name, objective, complexity)
     except InputError as error:
         why_not = str(error)
     document = compare_page.compare_document(picture, arms, verdict, why_not, reader.baseline())
@@ -114,8 +115,9 @@ def compare(reader: Reader, query: Query) -> bytes:
 
 def verdict(reader: Reader, query: Query) -> dict[str, Any]:
     """The verdict alone, or why there is none."""
+    name, objective, complexity = _name(reader, query), _objective(query), _complexity(query)
     try:
-        found = reader.verdict(_name(reader, query), _objective(query), _complexity(query))
+        found = reader.verdict(name, objective, complexity)
     except InputError as error:
         return {"verdict": None, "why_not": str(error)}
     return compare_page.verdict_document(found)

@@ -60,12 +60,14 @@ class Guarded:
             await send(message)
 
         request = Request(scope)
-        if request.method == "GET" and request.url.path == "/" and self._guard.is_token(_token(request)):
-            return await _let_in(_token(request))(scope, receive, with_headers)
-        refused = self._guard.refusal(request.method, _headers(request))
+        is_first = request.method == "GET" and request.url.path == "/"
+        token = request.query_params.get("token", "") if is_first else ""
+        refused = self._guard.refusal(request.method, _headers(request), token)
         if refused is not None:
             answer = JSONResponse({"error": refused.words}, status_code=refused.status)
             return await answer(scope, receive, with_headers)
+        if self._guard.is_token(token):
+            return await _let_in(token)(scope, receive, with_headers)
         return await self._app(scope, receive, with_headers)
 
 
@@ -207,10 +209,6 @@ def _file(data: bytes, kind: str) -> Endpoint:
         return Response(data, media_type=kind, headers=headers)
 
     return answer
-
-
-def _token(request: Request) -> str:
-    return request.query_params.get("token", "")
 
 
 def _let_in(token: str) -> Response:

@@ -8,12 +8,14 @@ training run that wants to be markup.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: A name or an address, and a port; nothing that a lenient reader of addresses could take for something else.
+HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 COOKIE = "tunebook_token"
 #: The largest request that is read, in bytes: notes and names are short.
 LARGEST_BODY = 100_000
@@ -51,17 +53,20 @@ class Guard:
     token: str | None = None
     is_read_only: bool = False
 
-    def refusal(self, method: str, headers: Mapping[str, str]) -> Refusal | None:
-        """Why a request with these ``headers`` (names in lower case) is refused; None when it is not."""
+    def refusal(self, method: str, headers: Mapping[str, str], token: str = "") -> Refusal | None:
+        """Why a request with these ``headers`` (names in lower case) is refused; None when it is not.
+
+        ``token`` is the one that stands in the address, where it may stand.
+        """
         host = headers.get("host", "")
-        if not self._is_own(f"http://{host}"):
+        if not self._is_own(host):
             return Refusal(status=421, words=f"this server does not answer to the name {host[:100]!r}")
         origin = headers.get("origin")
-        if origin is not None and not (self._is_own(origin) and urlsplit(origin).netloc == host):
+        if origin is not None and origin != f"http://{host}":
             return Refusal(status=403, words="this request comes from another site")
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_visit(method, headers):
             return Refusal(status=403, words="this request comes from another site")
-        if self.token is not None and not self._is_known(headers):
+        if self.token is not None and not (self.is_token(token) or self._is_known(headers)):
             return Refusal(status=401, words="a token is needed: open the address that `tunebook serve` printed")
         if method in ("GET", "HEAD"):
             return None
@@ -85,14 +90,10 @@ class Guard:
         """Whether ``word`` is the token; takes as long for every wrong one."""
         return self.token is not None and hmac.compare_digest(word.encode(), self.token.encode())
 
-    def _is_own(self, address: str) -> bool:
-        try:
-            parts = urlsplit(address)
-            port = parts.port or 80
-        except ValueError:
-            return False
-        is_bare = parts.scheme == "http" and not (parts.path or parts.query or parts.fragment or parts.username)
-        return is_bare and parts.hostname in self.hosts and port == self.port
+    def _is_own(self, host: str) -> bool:
+        """Whether a host header is exactly one of the own names with the own port."""
+        found = HOST.fullmatch(host)
+        return found is not None and found[1].strip("[]").lower() in self.hosts and int(found[2] or 80) == self.port
 
     def _is_known(self, headers: Mapping[str, str]) -> bool:
         scheme, _, word = headers.get("authorization", "").partition(" ")
