@@ -96,6 +96,10 @@ def test_complete_without_an_objective_failed(folder):
         ("curves.csv", "a,10", "z,10", 2, "'z' is no trial of trials.csv"),
         ("curves.csv", "0.5", "half", 2, "'half' is not a number"),
         ("curves.csv", "a,10", "a,1.5", 2, "'1.5' is not a whole number"),
+        ("curves.csv", "a,10", "a,inf", 2, "'inf' is not a whole number"),
+        ("curves.csv", "a,10", "a,nan", 2, "'nan' is not a whole number"),
+        ("curves.csv", "a,10", "a,1e19", 2, "'1e19' is not a whole number"),
+        ("curves.csv", "a,10", "a,", 2, "'' is not a number"),
         ("curves.csv", "a,10,valid/error,0.5", "a,10", 2, "2 cells"),
     ],
 )
@@ -120,6 +124,12 @@ def test_a_purpose_that_the_file_states_stays(folder):
     lines = (TRIALS + "d,use_dropout=true,5,complete,0.1,true,1e-3,3,0.5\n").splitlines()
     (folder / "trials.csv").write_text("\n".join([lines[0] + ",purpose", *(line + ",search" for line in lines[1:])]))
     assert {trial.spec.purpose for trial in files.read(folder).rounds[0].trials} == {TrialPurpose.SEARCH}
+
+
+def test_an_empty_value_of_a_curve_is_not_a_number(folder):
+    (folder / "curves.csv").write_text(CURVES.replace("a,10,valid/error,0.5", "a,10,valid/error,"))
+    values = files.read(folder).rounds[0].trials[0].curves["valid/error"][1]
+    assert [math.isnan(value) for value in values] == [True, False]
 
 
 def test_absent_files_are_errors(tmp_path, folder):

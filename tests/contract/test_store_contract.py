@@ -226,6 +226,27 @@ class TestClaims:
             store.finish_many([(c, Outcome.complete(), 1.0) for c in (first, lost)], now=NOW)
         assert store.counts("r")[Status.RUNNING] == 2
 
+    def test_end_once_however_often_they_stand_in_one_batch(self, store: Store) -> None:
+        first, second = claimed(with_round(store, 2), 2)
+        diverged = Outcome.infeasible(Cause.DIVERGED, "nan")
+        batch = [(first, diverged, 1.0), (second, Outcome.complete(), 2.0), (first, Outcome.complete(), 3.0)]
+        for _ in range(2):
+            store.finish_many(batch, now=NOW)
+        assert [(row.status, row.seconds) for row in store.trials("r")] == [
+            (Status.INFEASIBLE, 1.0),
+            (Status.COMPLETE, 2.0),
+        ]
+        assert store.leases("r") == ()
+
+    def test_claimed_together_have_an_attempt_each(self, store: Store) -> None:
+        claims = claimed(with_round(store, 5), 5)
+        assert {lease.trial: lease.attempt_key for lease in store.leases("r")} == {
+            row.name: claim.attempt_key for row, claim in zip(store.trials("r"), claims, strict=True)
+        }
+        assert len({claim.token for claim in claims}) == 5
+        store.append_many([(claim, a_block([step]), 0) for step, claim in enumerate(claims)])
+        assert [list(curve[0]) for curve in store.snapshot("r").curves["valid/error"]] == [[0], [1], [2], [3], [4]]
+
     def test_are_counted(self, store: Store) -> None:
         complete, infeasible, failed, _ = claimed(with_round(store, 6), 4)
         store.finish(complete, Outcome.complete(), now=NOW, seconds=1)
@@ -282,6 +303,17 @@ class TestCurves:
         with pytest.raises(StoreError):
             store.append_many([(first, a_block([2]), 2), (second, a_block([5]), 5)])
         assert store.rows_stored(first.attempt_key) == {("valid/error",): 2}
+
+    def test_of_one_stream_come_in_any_number_of_parts_at_once(self, store: Store) -> None:
+        first, second = claimed(with_round(store, 2), 2)
+        parts = [(first, a_block([row]), row) for row in range(100)]
+        parts[50:50] = [(second, a_block([7, 8]), 0), (first, a_block([48, 49]), 48), (second, a_block([8, 9]), 1)]
+        counts = store.append_many(parts)
+        assert counts[49:54] == (50, 2, 50, 3, 51)
+        assert [list(curve[0]) for curve in store.snapshot("r").curves["valid/error"]] == [list(range(100)), [7, 8, 9]]
+        with pytest.raises(StoreError, match="rows 100 to 101"):
+            store.append_many([(second, a_block([10]), 3), (first, a_block([101]), 101)])
+        assert store.rows_stored(second.attempt_key) == {("valid/error",): 3}
 
     def test_of_a_finished_trial_are_closed_but_delivery_may_repeat(self, store: Store) -> None:
         (claim,) = claimed(with_round(store, 1))

@@ -198,4 +198,4 @@ def test_an_imported_trial_without_curves_diverged_only_where_it_is_infeasible(s
 
 
 def test_a_shown_score_agrees_with_its_label():
-    assert [shown(score) for score in (0.49996, 0.5, 1.0, 0.0)] == [0.4999, 0.5, 1.0, 0.0]
+    assert [shown(score) for score in (0.49996, 0.5, 1.0, math.nan)] == [0.4999, 0.5, 1.0, 0.0]

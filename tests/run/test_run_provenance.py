@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 from pathlib import Path
@@ -61,6 +62,11 @@ def test_the_record_says_what_ran(tmp_path: Path) -> None:
     assert isinstance(packages, dict)
     assert "numpy" in packages
     assert json.loads(json.dumps(record)) == record
+
+
+def test_packages_are_those_that_their_own_metadata_names() -> None:
+    expected = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
+    assert provenance.packages() == expected
 
 
 def test_a_folder_without_repository_has_no_revision(tmp_path: Path) -> None:

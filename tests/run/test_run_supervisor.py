@@ -268,7 +268,8 @@ STEADY = (
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_under_fire_every_trial_ends_once_with_all_its_points(tmp_path: Path) -> None:
-    n, n_kills = 40, 50
+    # More trials than end before the last kill, also where kills happen to hit little.
+    n, n_kills = 64, 50
     project = Project(tmp_path, STEADY, n=n, steps=SLOW_STEPS, run={"retries": 1000})
     chance = random.Random(0)
     runner = project.in_background(workers=2)

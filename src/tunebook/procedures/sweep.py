@@ -14,7 +14,7 @@ from tunebook.core.hyperparameter import Choice, Hyperparameter, Range
 from tunebook.core.round import Round
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence, FloatArray, ranking
-from tunebook.procedures.losses import course, dense_loss, own_gain
+from tunebook.procedures.losses import course, dense_loss, loss_of, own_gain
 from tunebook.procedures.single import middle
 
 #: Learning rates of a sweep: two a decade over the four decades people search first.
@@ -131,7 +131,9 @@ def read_sweep(rounds: Sequence[Evidence], name: str) -> Sweep:
     """What sweeps with different seeds show together."""
     loss = dense_loss(rounds[0])
     # Of all runs and not of the complete ones only: where nothing trains there still is something to compare.
-    gain = max((own_gain(evidence.curves[loss][i][1]) for evidence in rounds for i in _best_first(evidence)), default=0)
+    gain = max(
+        (own_gain(loss_of(evidence, i, loss)[1]) for evidence in rounds for i in _best_first(evidence)), default=0
+    )
     runs: dict[float, list[tuple[float, bool, float]]] = {}
     for evidence in rounds:
         keys = evidence.round.objective.sign * evidence.scores().values

@@ -19,7 +19,7 @@ from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.errors import InputError
-from tunebook.evidence import Evidence, FloatArray
+from tunebook.evidence import Evidence, FloatArray, IntArray
 from tunebook.plan.names import Kind, kind_of
 from tunebook.procedures import stability_words
 from tunebook.procedures import train_steps_words as words
@@ -46,9 +46,9 @@ class Fitted:
     best_steps: FloatArray
 
     @property
-    def fastest(self) -> FloatArray:
+    def fastest(self) -> IntArray:
         """The places of the fastest rates; several where evaluations are too far apart to tell."""
-        return np.flatnonzero(self.steps == self.steps.min()) if np.isfinite(self.steps).any() else np.zeros(0)
+        return np.flatnonzero((self.steps == self.steps.min()) & np.isfinite(self.steps))
 
     @property
     def edge(self) -> int | None:

@@ -21,7 +21,7 @@ FOUND = Words(
         "That is a first value for max_train_steps: training surely needs no fewer steps to exploit the data, and with "
         "regularisation or augmentation it may need more."
     ),
-    fix="Start with {steps} steps, and look at the best steps of the trials of the first round (best_step_early, _late).",
+    fix="Start with {steps} steps, and look at the best steps of the trials of the first round.",
 )
 NO_FIT = Words(
     says=(

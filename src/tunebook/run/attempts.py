@@ -64,11 +64,11 @@ def prepare(
     """Make the folder of an attempt and everything it needs; earlier attempts' metrics are stored first."""
     folder = trial_folder(project, claim.round, claim.spec.id)
     if claim.attempt == 1:
-        _move_aside(folder)
+        _make_afresh(folder)
     else:
         store_leftovers(store, folder, claim.attempt)
     assignment = assign(claim, design, folder)
-    assignment.directory.mkdir(parents=True, exist_ok=True)
+    assignment.directory.mkdir(parents=True, exist_ok=claim.attempt > 1)
     if design.command is not None:
         assignment.spool.mkdir(exist_ok=True)
     assignment.file.write_text(assignment.to_json(), encoding="utf-8")
@@ -180,10 +180,16 @@ def _listener(attempt: Attempt) -> Callable[[Names, IntArray, FloatArray], None]
     return on_rows
 
 
-def _move_aside(folder: Path) -> None:
+def _make_afresh(folder: Path) -> None:
     """A first attempt finds no checkpoints: what lies there belongs to another store or one that is gone."""
-    if not folder.exists():
-        return
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        _move_aside(folder)
+        folder.mkdir()
+
+
+def _move_aside(folder: Path) -> None:
     number = 1
     while (aside := folder.with_name(f"{folder.name}~{number}")).exists():
         number += 1

@@ -146,7 +146,8 @@ class Preloaded:
             _redirect(message["output"], self._null)
             _default_signals()
             self._lines.channel.close()
-            os.environ.update(message["environment"])
+            for name, value in message["environment"].items():
+                os.environ[name] = value
             if message.get("memory"):
                 limit_memory(message["memory"])
             if message.get("argv"):

@@ -11,7 +11,8 @@ import math
 import numpy as np
 
 from tunebook.stats.curve_mark import UNKNOWN, Mark, all_of, logistic
-from tunebook.stats.curve_smooth import FloatArray, finite, noise_of, running_median, value_at
+from tunebook.stats.curve_noise import slow_noise
+from tunebook.stats.curve_smooth import FloatArray, finite, noise_of, on_grid, running_median, value_at
 
 #: "Still improving" is a gain over this last share of the run, and over this one (L6).
 LATE = 0.85
@@ -24,6 +25,10 @@ STEADY_SHARE = 0.25
 SATURATED_UNITS = math.sqrt(1.5)
 HALF = 0.5
 MIN_POINTS = 4
+#: A longer curve is thinned to so many medians.
+MOST_POINTS = 400
+#: The start of training tells nothing of the noise later.
+START = 0.05
 #: With fewer evaluations in the last 15 % a running median would hide what they show.
 MIN_LATE_POINTS = 3
 STEEPNESS = 4.0
@@ -38,7 +43,7 @@ MIN_NOISE_POINTS = 8
 
 def late_gain(x: FloatArray, y: FloatArray, material: float) -> Mark:
     """How much the curve still improves over the last 15 % of the run; ``size`` is that gain."""
-    x, y = finite(x, y)
+    x, y = on_grid(*finite(x, y), MOST_POINTS)
     if len(y) < MIN_POINTS or x[-1] < LATE:
         return UNKNOWN
     x = x / x[-1]
@@ -52,13 +57,19 @@ def late_gain(x: FloatArray, y: FloatArray, material: float) -> Mark:
     score = all_of(
         logistic(gain, GAIN_UNITS * material, STEEPNESS),
         logistic(last, STEADY_SHARE * steady, STEEPNESS),
-        visibility(x[x >= TREND], y[x >= TREND]),
+        visibility(x[x >= TREND], y[x >= TREND], inflation_of(x, y)),
         1.0 if math.isnan(noise) else logistic(gain, noise, STEEPNESS),
     )
     return Mark(size=gain, score=score, first=LATE, last=1.0)
 
 
-def visibility(x: FloatArray, y: FloatArray) -> float:
+def inflation_of(x: FloatArray, y: FloatArray) -> float:
+    """How many times independent noise's the standard error of a trend is, from the noise after the start."""
+    noise = slow_noise(x[x >= START], y[x >= START])
+    return 1.0 if noise is None else noise.inflation
+
+
+def visibility(x: FloatArray, y: FloatArray, inflation: float = 1.0) -> float:
     """Score of a falling straight line against the scatter around it; 1 where too few points show any scatter."""
     if len(y) < MIN_TREND_POINTS:
         return 1.0
@@ -66,7 +77,7 @@ def visibility(x: FloatArray, y: FloatArray) -> float:
     spread = float(offset @ offset)
     slope = float(offset @ y) / spread
     residual = y - y.mean() - slope * offset
-    error = math.sqrt(float(residual @ residual) / (len(y) - 2) / spread)
+    error = inflation * math.sqrt(float(residual @ residual) / (len(y) - 2) / spread)
     return logistic(-slope, TREND_ERRORS * error, TREND_STEEPNESS)
 
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tunebook.stats.curve_mark import UNKNOWN, Mark, all_of, logistic
-from tunebook.stats.curve_smooth import FloatArray, finite, noise_of, on_grid, running_median, slow_noise_of
+from tunebook.stats.curve_mark import UNKNOWN, Mark, logistic
+from tunebook.stats.curve_noise import slow_noise
+from tunebook.stats.curve_smooth import FloatArray, finite, noise_of, on_grid, running_median
 
 IntArray = npt.NDArray[np.int64]
 
@@ -26,17 +27,19 @@ START = 0.05
 #: Stretches begin and end on a grid of this many places.
 N_GRID = 101
 MIN_POINTS = 5
+#: A longer curve is thinned to so many medians: four for every place.
+MOST_POINTS = 400
 STEEPNESS = 4.0
-NOISE_STEEPNESS = 4.0
 #: A rise has to exceed this many standard errors of the difference of two parts of a stretch.
-RISE_ERRORS = 5.0
+RISE_ERRORS = 2.0
+STEP_ERRORS = 0.5
 #: Every quarter of a rising stretch lies above the one before; this share of an even rise is enough.
 EVEN_SHARE = 0.4
 #: What the training curve worsens by itself counts this often against what validation worsens.
 SHARED_WEIGHT = 2.0
 #: Ups of the training curve by less than this many standard deviations of its noise are no worsening.
 ORDINARY_CLIMB = 1.5
-WORSE_ERRORS = 2.0
+WORSE_ERRORS = 2.5
 #: A training loss that rises by less than this holds.
 HELD = 0.02
 #: A curve that never rises by this share of the threshold is not looked at any further.
@@ -68,7 +71,7 @@ def sustained_rise(x: FloatArray, y: FloatArray) -> Mark:
     """The largest relative rise of a positive loss that goes on over a fifth of the run; ``size`` 0.1 is 10 %."""
     x, y = finite(x, y)
     keep = (x >= START) & (y > 0)
-    x, y = x[keep], np.log(y[keep])
+    x, y = on_grid(x[keep], np.log(y[keep]), MOST_POINTS)
     if len(y) < MIN_POINTS or x[-1] - x[0] < RISE_STRETCH:
         return UNKNOWN
     grid = np.linspace(x[0], x[-1], N_GRID)
@@ -77,12 +80,12 @@ def sustained_rise(x: FloatArray, y: FloatArray) -> Mark:
         return NOTHING
     parts = Stretches.at_least(RISE_STRETCH / (x[-1] - x[0]))
     first, last = parts.first, parts.last
-    n_quarter = np.maximum(len(y) * (last - first) / (N_GRID - 1) / 4, 1.0)
-    errors = noise_of(y) * np.sqrt(2.0 / n_quarter)
-    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts, errors))
-    best = int(np.argmax(rise))
-    size, error = float(rise[best]), float(errors[best])
-    score = all_of(logistic(size, math.log1p(RISE), STEEPNESS), logistic(size, RISE_ERRORS * error, NOISE_STEEPNESS))
+    errors = rise_errors(x, y, parts)
+    rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts, STEP_ERRORS * errors))
+    needed = np.maximum(math.log1p(RISE), RISE_ERRORS * errors)
+    best = int(np.argmax(rise / needed))
+    size = float(rise[best])
+    score = logistic(size, float(needed[best]), STEEPNESS)
     return Mark(size=math.expm1(size), score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
 
 
@@ -106,7 +109,7 @@ def even_rise(smooth: FloatArray, parts: Stretches, errors: FloatArray | float =
 
 def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[FloatArray, FloatArray]) -> Mark:
     """The largest worsening of ``y`` after its best so far that ``train``, in the same unit, does not share."""
-    x, y = finite(x, y)
+    x, y = on_grid(*finite(x, y), MOST_POINTS)
     train_x, train_y = finite(*train)
     if min(len(y), len(train_y)) < MIN_POINTS:
         return UNKNOWN
@@ -123,12 +126,21 @@ def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[Float
     allowed = (grid[first] >= START) & (smooth[first] <= np.minimum.accumulate(smooth)[first])
     rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts))
     own = np.where(allowed, rise - SHARED_WEIGHT * shared, -np.inf)
-    best = int(np.argmax(own))
+    needed = np.maximum(threshold, WORSE_ERRORS * rise_errors(x, y, parts))
+    best = int(np.argmax(own / needed))
     size = float(own[best])
-    noise = slow_noise_of(y[x >= START])
-    visible = 1.0 if math.isnan(noise) else logistic(size, WORSE_ERRORS * noise, NOISE_STEEPNESS)
-    score = all_of(logistic(size, threshold, STEEPNESS), visible)
+    score = logistic(size, float(needed[best]), STEEPNESS)
     return Mark(size=size, score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
+
+
+def rise_errors(x: FloatArray, y: FloatArray, parts: Stretches) -> FloatArray:
+    """Standard error of the rise of every stretch, by the means of its outer quarters; 0 where noise is not known."""
+    noise = slow_noise(x[x >= START], y[x >= START])
+    if noise is None:
+        return np.zeros(len(parts.first))
+    n_quarter = len(y) * np.arange(N_GRID) / (N_GRID - 1) / 4
+    errors: FloatArray = (4 / 3 * math.sqrt(2.0) * noise.error_of_mean(n_quarter))[parts.last - parts.first]
+    return errors
 
 
 def falls_or_holds(train: tuple[FloatArray, FloatArray], first: float, last: float) -> float:

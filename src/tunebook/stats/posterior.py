@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, ndtri
+from scipy.special import fdtr, gammaln, ndtri
 
 from tunebook.stats.arrays import FloatArray
 from tunebook.stats.variance import Spread
@@ -32,6 +32,8 @@ N_SCALES = 41
 PRIOR_REACH = 1.5
 #: An estimate from earlier rounds never counts for more degrees of freedom than this: pipelines drift.
 MAX_EARLIER_DEGREES = 30
+#: Nor at all where this round's own repeats contradict it, by a two-sided F test at this level.
+EARLIER_LEVEL = 0.05
 #: The grid of differences, in arcsinh of standard errors: dense in the middle, reaching out 400 of them.
 REACH = 6.7
 N_DIFFERENCES = 403
@@ -106,10 +108,13 @@ def trial_variance(samples: Sequence[Sample], earlier: Spread | None = None) -> 
     """Pool the variance within repeated configurations, with an ``earlier`` estimate where there is one.
 
     None when nothing was repeated and nothing is known from earlier, or when all repeats of every
-    configuration are equal to the last digit, as training that ignores its seed makes them.
+    configuration are equal to the last digit, as training that ignores its seed makes them. An earlier
+    estimate that the repeats contradict is of other circumstances and is left out.
     """
     squares = np.array([sample.squares for sample in samples if sample.degrees > 0])
     degrees = np.array([float(sample.degrees) for sample in samples if sample.degrees > 0])
+    if earlier is not None and _contradicts(squares.sum(), degrees.sum(), earlier):
+        earlier = None
     pooled = _pooled(squares, degrees, earlier)
     if pooled is None:
         return None
@@ -120,6 +125,14 @@ def trial_variance(samples: Sequence[Sample], earlier: Spread | None = None) -> 
         log_weight += _log_chi_square(earlier, log_scale)
     weight = np.exp(log_weight - log_weight.max())
     return TrialVariance(scale=np.exp(log_scale), hold=hold, weight=weight / weight.sum(), pooled=pooled)
+
+
+def _contradicts(squares: float, degrees: float, earlier: Spread) -> bool:
+    """Whether two estimates of one variance lie further apart than chance puts them."""
+    if degrees == 0 or earlier.sd == 0:
+        return False
+    below = float(fdtr(degrees, min(earlier.degrees, MAX_EARLIER_DEGREES), squares / degrees / earlier.sd**2))
+    return 2 * min(below, 1 - below) < EARLIER_LEVEL
 
 
 def _pooled(squares: FloatArray, degrees: FloatArray, earlier: Spread | None) -> Spread | None:

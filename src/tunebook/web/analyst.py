@@ -6,6 +6,7 @@ The child ends with its answer, so what the checks needed of memory is given bac
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shlex
 import subprocess
@@ -27,6 +28,8 @@ from tunebook.show.data.table import table_of
 from tunebook.show.report import render
 from tunebook.show.words import confidence_text, next_step, subject_text
 
+#: How far the checks stand back behind the page and behind training (see nice(2)).
+KINDNESS = 10
 #: A child's pickled answer begins with this, so that nothing printed before is taken for it.
 MARKER = b"\x00tunebook-answer\x00"
 #: Not ``-m``: what is pickled has to name this module, not ``__main__``.
@@ -149,6 +152,7 @@ class Processes:
 
 def main() -> None:
     """The child: a task as JSON comes in, a pickled answer goes out."""
+    os.nice(KINDNESS)
     task = json.loads(sys.stdin.buffer.read())
     with Project(Path(task["root"]), task["store"]) as project:
         try:

@@ -15,8 +15,9 @@ from tunebook.plan.folder import ROUNDS
 from tunebook.project import utc_now, write_file
 from tunebook.show import sheet as sheets
 from tunebook.web import compare_page, project_page, round_page, trial_page
+from tunebook.web.cache import Kept
 from tunebook.web.pack import pack
-from tunebook.web.reader import Reader
+from tunebook.web.reader import Picture, Reader
 
 Query: TypeAlias = Mapping[str, str]
 """The words behind the question mark of an address, or the fields of a change."""
@@ -48,6 +49,10 @@ def project(reader: Reader, _: Query) -> dict[str, Any]:
 def round_data(reader: Reader, query: Query) -> bytes:
     """Table and plots of a round."""
     kept = reader.picture(_name(reader, query), _objective(query))
+    return kept.value.once("round", lambda: _packed_round(kept))
+
+
+def _packed_round(kept: Kept[Picture]) -> bytes:
     document = round_page.round_document(kept.value)
     return pack({**document, "version": kept.version, "counts": _counts(kept.value.data.table.statuses)})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,13 @@ class Picture:
 
     evidence: Evidence
     data: PlotData
+    _made: dict[str, bytes] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, key: str, make: Callable[[], bytes]) -> bytes:
+        """What ``make`` returns, made at the first call with this ``key``."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     @cached_property
     def chapters(self) -> tuple[Chapter, ...]:

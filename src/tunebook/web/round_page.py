@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tunebook.core.config import spelled
-from tunebook.core.hyperparameter import Hyperparameter, is_number
+from tunebook.core.hyperparameter import Hyperparameter
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.evidence import IntArray
@@ -22,6 +22,8 @@ from tunebook.web.reader import Picture
 
 #: Drawings that a page asks for when they come near the window: each has curves of its own.
 LATER = ("grad-norm", "curves-1", "curves-2")
+#: Types of a column of numbers; of a truth value (which Python takes for a number) it is not.
+NUMBERS = {int, float, type(None)}
 #: What a card shows of a finding.
 SHOWN = ("code", "requirement", "severity", "says", "why", "confidence_text", "subject_text", "next_text", "subject")
 #: Names of the traces that hold several trials as one line with gaps.
@@ -83,13 +85,13 @@ def columns(table: TrialTable, design: Round) -> list[dict[str, Any]]:
 def _column(table: TrialTable, name: str, design: Round, item: Hyperparameter | None) -> dict[str, Any]:
     values = [config.get(name) for config in table.configs]
     role = str(design.role_of(item)) if item is not None else "recorded"
-    if all(value is None or is_number(value) for value in values):
-        numbers = [np.nan if value is None else float(value) for value in values]
+    if {type(value) for value in values} <= NUMBERS:
+        numbers = [np.nan if value is None else value for value in values]
         return {"name": name, "role": role, "x": np.array(numbers, dtype=np.float64)}
-    words = [None if value is None else spelled(value) for value in values]
-    categories = list(dict.fromkeys(word for word in words if word is not None))
-    place = {word: number for number, word in enumerate(categories)}
-    places = [-1 if word is None else place[word] for word in words]
+    known_values = dict.fromkeys((type(value), value) for value in values if value is not None)
+    categories = list(dict.fromkeys(spelled(value) for _, value in known_values))
+    place = {key: categories.index(spelled(key[1])) for key in known_values}
+    places = [-1 if value is None else place[type(value), value] for value in values]
     return {"name": name, "role": role, "categories": categories, "x": np.array(places, dtype=np.int64)}
 
 

@@ -142,8 +142,8 @@ def wall(table: TrialTable, x: FloatArray, trials: npt.NDArray[np.int64], where:
 def joined(parts: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]) -> tuple[FloatArray, FloatArray]:
     """Several lines as one trace: the points of all, with a gap (NaN) between them."""
     gap = np.array([np.nan])
-    xs = [np.append(np.asarray(x, dtype=np.float64), gap) for x, _ in parts]
-    ys = [np.append(np.asarray(y, dtype=np.float64), gap) for _, y in parts]
+    xs = [piece for x, _ in parts for piece in (np.asarray(x, dtype=np.float64), gap)]
+    ys = [piece for _, y in parts for piece in (np.asarray(y, dtype=np.float64), gap)]
     return (np.concatenate(xs), np.concatenate(ys)) if parts else (np.empty(0), np.empty(0))
 
 

@@ -1,6 +1,7 @@
 // Questions to the server: JSON, packed arrays (see web/pack.py), changes, and the stream of news.
 
-const TYPES = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
+const TYPES = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array, f8: Float64Array, q2: Uint16Array };
+const GAP = 65535;
 
 async function ask(path, parameters, signal) {
   const query = new URLSearchParams(Object.entries(parameters || {}).filter(([, value]) => value));
@@ -31,8 +32,9 @@ export function unpacked(buffer) {
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const raw = head.arrays.map(([type, from, count]) => new TYPES[type](buffer, 4 + length + from, count));
   const arrays = raw.map((array, number) => {
-    const of = head.arrays[number][3];
-    return of === undefined ? array : Float64Array.from(array, (place) => raw[of][place]);
+    const [type, , , first, step] = head.arrays[number];
+    if (type === "q2") return Float64Array.from(array, (code) => (code === GAP ? NaN : first + step * code));
+    return first === undefined ? array : Float64Array.from(array, (place) => raw[first][place]);
   });
   const filled = (value) => {
     if (Array.isArray(value)) return value.map(filled);

@@ -42,7 +42,7 @@ export function table(heads, rows, attributes = {}) {
       h("tbody", {}, rows)));
 }
 
-export function cell(content, kind = "") { return h("td", { class: kind }, content ?? ""); }
+export function cell(content, kind = "") { return h("td", { class: kind || null }, content ?? ""); }
 
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
@@ -50,3 +50,6 @@ export function duration(seconds) {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
+
+// The end of a long name: imported trials are called by their path, and its end tells them apart.
+export function brief(name, longest = 40) { return name.length <= longest ? name : `…${name.slice(1 - longest)}`; }

@@ -25,7 +25,8 @@ export function plotly() {
 
 export function layoutOf(drawing, width) {
   const margin = { l: 60, r: 16, t: 44, b: 48, ...(drawing.layout.margin || {}) };
-  const legend = width < 480 ? { legend: { ...(drawing.layout.legend || {}), font: { size: 9 } } } : {};
+  const legend = width < 480 ? { legend: { ...(drawing.layout.legend || {}), font: { size: 9 } },
+    annotations: (drawing.layout.annotations || []).map((note) => ({ ...note, font: { ...note.font, size: 9 } })) } : {};
   return { ...drawing.layout, ...legend, margin, height: drawing.height, template: templates[isDark() ? "dark" : "light"] };
 }
 
@@ -136,7 +137,8 @@ export class LinkedPlot {
   mark(layout) {
     this.marked = layout;
     this.drawing = { ...this.drawing, layout: { ...this.drawing.layout, ...layout } };
-    if (this.isDrawn) this.draw();
+    if (this.isDrawn) window.Plotly.relayout(this.div, { shapes: layout.shapes || [], annotations: layout.annotations || [],
+      ...(layout.xaxis?.range ? { "xaxis.range": layout.xaxis.range } : {}) });
   }
 
   // Full resolution where somebody zooms into curves.

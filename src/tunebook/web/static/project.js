@@ -69,7 +69,7 @@ async function tellVerdict(target, round, verdicts, version) {
   if (known?.version === version) { fill(target, known.make()); return; }
   const answer = await getJson("verdict", { round: round.round }).catch((error) => ({ verdict: null, why_not: error.message }));
   const make = () => (answer.verdict
-    ? [h("span", { class: `badge ${answer.verdict}` }, answer.verdict), " ", answer.configuration_text, ". ",
+    ? [h("span", { class: `badge ${answer.verdict}` }, answer.verdict), " ", answer.configuration.probability_of_improvement === null ? answer.because[0] : answer.configuration_text, ". ",
       h("a", { href: address("compare", [round.round]) }, "Compare")]
     : [h("span", { class: "quiet" }, `No verdict: ${answer.why_not}`)]);
   verdicts.set(round.round, { version, make, words: answer.configuration_text || "" });

@@ -1,6 +1,6 @@
 // One round: what the checks say, the studies side by side, and plots that light up together.
 
-import { byId, cell, fill, h, say, short, table } from "./dom.js";
+import { brief, byId, cell, fill, h, say, short, table } from "./dom.js";
 import { getJson, getPacked, listen } from "./api.js";
 import { address } from "./app.js";
 import { Gallery, LinkedPlot, trialWords } from "./plots.js";
@@ -105,7 +105,7 @@ class RoundPage {
     return table(["study", ...["trials", "complete", "infeasible", "failed", `best ${this.objective.metric}`, "at step"].map((text) => ({ text, kind: "number" })), "best trial"],
       this.studies.map((study) => h("tr", {}, cell(study.study, "name"), ["trials", "complete", "infeasible", "failed"].map((key) => cell(study[key].toLocaleString("en"), "number")),
         cell(study.best ? [short(study.best.value), study.best.value === top ? " (best)" : ""] : "–", "number"), cell(study.best ? study.best.step.toLocaleString("en") : "–", "number"),
-        cell(study.best ? h("a", { href: this.linkTo(study.best.trial) }, study.best.trial) : "no trial has a finite objective", "name"))), { label: "Studies" });
+        cell(study.best ? h("a", { href: this.linkTo(study.best.trial), title: study.best.trial }, brief(study.best.trial)) : "no trial has a finite objective", "name"))), { label: "Studies" });
   }
 
   linkTo(trial) { return address("trial", [this.query.round, trial], { objective: this.query.objective }); }
@@ -115,7 +115,7 @@ class RoundPage {
     const order = [...this.table.order].filter((trial) => !passing || passing.has(trial)).slice(0, MOST_ROWS);
     const rows = order.map((trial) => {
       const words = trialWords(this, trial);
-      const row = h("tr", { "data-trial": trial }, cell(h("a", { href: this.linkTo(words.name) }, words.name), "name"), cell(words.study, "name"),
+      const row = h("tr", { "data-trial": trial }, cell([h("a", { href: this.linkTo(words.name), title: words.name }, brief(words.name)), this.table.searched[trial] ? "" : h("span", { class: "quiet" }, " (a repeat)")], "name"), cell(words.study, "name"),
         cell(short(this.table.values[trial]), "number"), cell(this.table.steps[trial].toLocaleString("en"), "number"),
         cell(this.labelsOf?.get(words.name)?.map((label) => label.replaceAll("_", " ")).join(", ") || "", "name"), cell(words.settings.join(", "), "name"));
       row.addEventListener("pointerenter", () => this.link.hover(trial));
@@ -226,8 +226,9 @@ class RoundPage {
   better() {
     const found = this.verdict;
     if (!found.verdict) return [h("span", { class: "quiet" }, "Not known yet: "), found.why_not];
-    const who = found.candidate ? [" Trial ", h("a", { href: this.linkTo(found.candidate.trial) }, found.candidate.trial), found.baseline ? ` against the baseline ${found.baseline.trial}: ` : ": "] : " ";
-    return [h("span", { class: `badge ${found.verdict}` }, found.verdict), who, found.configuration_text, ".", found.setting_texts.map((text) => h("div", { class: "small" }, text, "."))];
+    const who = found.candidate ? [" Trial ", h("a", { href: this.linkTo(found.candidate.trial), title: found.candidate.trial }, brief(found.candidate.trial)), found.baseline ? ` against the baseline ${brief(found.baseline.trial)}: ` : ": "] : " ";
+    const told = found.configuration.probability_of_improvement === null ? found.because[0] : found.configuration_text;
+    return [h("span", { class: `badge ${found.verdict}` }, found.verdict), who, told, ".", found.setting_texts.map((text) => h("div", { class: "small" }, text, "."))];
   }
 
   wide() {
@@ -243,7 +244,7 @@ class RoundPage {
     const place = new Map(this.table.names.map((name, number) => [name, number])), best = new Set([...this.table.best].map((trial) => this.table.names[trial]));
     const among = names.filter((name) => best.has(name)), listed = [...among, ...names.filter((name) => !best.has(name))].slice(0, 3);
     return [`${names.length} of ${this.table.names.length.toLocaleString("en")}${among.length ? `, ${among.length} of them among the best ${best.size}` : ""}: `,
-      listed.map((name, number) => [number ? ", " : "", h("a", { href: this.linkTo(name) }, name)]), names.length > 3 ? " and others. " : ". ",
+      listed.map((name, number) => [number ? ", " : "", h("a", { href: this.linkTo(name), title: name }, brief(name))]), names.length > 3 ? " and others. " : ". ",
       h("button", { type: "button", onclick: () => this.link.filter("overfitting", names.map((name) => place.get(name))) }, "Show them in the plots")];
   }
 

@@ -1,0 +1,147 @@
+"""The live page at 1,000 and 10,000 trials of 100 values: start, bytes, seconds, memory, first paint, all plots.
+
+Run: ``python benchmarks/bench_page.py [--browser]``. Rounds are synthetic (the builders of ``tests/show``), the
+server is a process of its own, times are those of a client on loopback. ``--browser`` also opens the page in
+Chromium, while the checks run beside it. Processor seconds of the server are given beside wall seconds, because the
+latter mean little on a machine that does other things.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "show"))
+
+from show_builders import make_evidence
+
+from tunebook.core.outcome import Outcome
+from tunebook.core.trial import TrialSpec
+from tunebook.store.imports import ImportedTrial
+from tunebook.store.store import Store
+
+POINTS = 100
+SERVE = "from tunebook.cli.serving import serve; import typer; typer.run(serve)"
+LIMITS = {1_000: (0.1, 0.3e6, 2.0), 10_000: (0.3, 1.5e6, 5.0)}
+QUIET = 1.0
+
+
+def make(root: Path, n_trials: int) -> None:
+    (root / "tunebook.toml").write_text("")
+    evidence = make_evidence(n_trials, POINTS)
+    found = []
+    for number, trial in enumerate(evidence.trials):
+        spec = TrialSpec(
+            study=trial.study,
+            config=trial.config,
+            seed=trial.seed,
+            max_train_steps=1000,
+            way_to_train="train.py:train",
+        )
+        curves = {metric: curves[number] for metric, curves in evidence.curves.items()}
+        outcome = Outcome(trial.status, trial.cause)
+        found.append(ImportedTrial(name=spec.id, spec=spec, outcome=outcome, curves=curves, seconds=1.0))
+    with Store.open(f"sqlite:///{root / 'tunebook.db'}") as store:
+        store.import_round("01-dropout", evidence.round, found, now=datetime.now(UTC), origin="synthetic")
+
+
+class Page:
+    def __init__(self, root: Path) -> None:
+        began = time.perf_counter()
+        command = [sys.executable, "-c", SERVE, "--project", str(root), "--json", "--port", "0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = json.loads(self.process.stdout.readline())["url"]
+        urllib.request.urlopen(self.url).read()
+        self.start = time.perf_counter() - began
+        self.start_cpu = self.cpu()
+        before = -1.0
+        while self.cpu() - before > 0.01:  # what loads in the background
+            before = self.cpu()
+            time.sleep(QUIET)
+
+    def cpu(self) -> float:
+        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / 100
+
+    def memory(self) -> float:
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+    def ask(self, what: str) -> tuple[int, float, float, int]:
+        """Bytes, wall seconds, processor seconds and bytes when compressed."""
+        began, cpu = time.perf_counter(), self.cpu()
+        data = urllib.request.urlopen(f"{self.url}api/{what}").read()
+        wall, busy = time.perf_counter() - began, self.cpu() - cpu
+        return len(data), wall, busy, len(gzip.compress(data, 1))
+
+    def close(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+
+
+def browse(url: str) -> dict[str, float]:
+    """Seconds until the first paint, until the words are there and until every plot is drawn."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=options)
+        page = browser.new_page(viewport={"width": 1280, "height": 9000})
+        page.set_default_timeout(120_000)
+        began = time.perf_counter()
+        page.goto(f"{url}#/round/01-dropout")
+        page.wait_for_selector("main[data-ready]")
+        words = time.perf_counter() - began
+        # Hundreds of pixels per plot: a window this tall shows them all, so all are drawn at once.
+        page.locator("figure:not([data-drawn])").first.wait_for(state="detached")
+        plots = time.perf_counter() - began
+        paint = page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000")
+        browser.close()
+    return {"first paint": paint, "words": words, "all plots": plots}
+
+
+def report(n_trials: int, with_browser: bool) -> None:
+    seconds, most_bytes, plots = LIMITS[n_trials]
+    root = Path(tempfile.mkdtemp())
+    make(root, n_trials)
+    page = Page(root)
+    rows: list[tuple[str, Any]] = [("start, s", f"{page.start:.2f} ({page.start_cpu:.2f} of a processor; limit 0.5)")]
+    for words, what in (
+        ("round, first time", "round?round=1"),
+        ("round, again", "round?round=1"),
+        ("curves of another metric", "plot?round=1&id=curves-1"),
+        ("a zoom into curves", "plot?round=1&id=curves-0&low=100&high=200"),
+    ):
+        size, wall, busy, small = page.ask(what)
+        told = f"{wall:.3f} s ({busy:.2f} of a processor), {size / 1e6:.3f} MB, {small / 1e6:.3f} MB compressed"
+        rows.append((words, f"{told}; limits {seconds} s, {most_bytes / 1e6:.1f} MB" if "round," in words else told))
+    if with_browser:
+        rows += [(words, f"{took:.2f} s") for words, took in browse(page.url).items()]
+        rows.append(("limits in the browser", f"first paint 0.5 s, all plots {plots:g} s"))
+    rows.append(("memory of the server", f"{page.memory():.0f} MiB (limit 150)"))
+    page.close()
+    shutil.rmtree(root)
+    print(f"{n_trials:,} trials of {POINTS} values")
+    for words, told in rows:
+        print(f"  {words:26} {told}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--browser", action="store_true")
+    parser.add_argument("--trials", type=int, nargs="*", default=list(LIMITS))
+    chosen = parser.parse_args()
+    for count in chosen.trials:
+        report(count, chosen.browser)
