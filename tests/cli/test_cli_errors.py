@@ -112,3 +112,11 @@ def test_without_a_project_it_says_how_to_start_one(tmp_path, monkeypatch, tuneb
 
 def test_json_has_no_word_for_what_is_not_finite():
     assert dumps({"a": float("nan"), "b": (1, float("inf"))}) == '{"a": null, "b": [1, null]}'
+
+
+def test_a_mended_metric_name_loses_no_trial(project, tunebook):
+    design = broken(project, 'metric = "valid/error"', 'metric = "valid/eror"')
+    assert tunebook("run", design, "--executor", "inline").status == 2
+    broken(project, 'metric = "valid/eror"', 'metric = "valid/error"')
+    counts = tunebook("run", design, "--executor", "inline", "--json").document["trials"]
+    assert (counts["failed"], counts["pending"]) == (0, 0)

@@ -22,7 +22,7 @@ TRAIN = """
             loss = 0.1 + math.exp(-step * rate / 10) + (rate > 2) * step
             seconds = 0.01 * max(1.0, batch / 16)
             trial.log(step, {"train/loss": loss, "valid/loss": loss + 1e-3 / rate + 0.1 * (rate > 0.5)})
-            trial.log(step, {"train/error": max(0.0, 0.9 - step * rate / (100 if rate < 0.5 else 400))})
+            trial.log(step, {"train/error": max(0.0, 0.9 - step * rate / (10 if rate < 0.5 else 400))})
             trial.log(step, {"examples_per_second": batch / seconds, "data_wait_seconds": 0.0, "grad_norm": 1.0})
         del held
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,7 +17,7 @@ from tunebook.core.action import Widen
 from tunebook.core.config import Config
 from tunebook.core.finding import Finding, Severity, Subject, Words
 from tunebook.core.outcome import Cause, Status
-from tunebook.show.report import MOST_ROWS, plotly_script, render
+from tunebook.show.report import MOST_ROWS, _script_safe, plotly_script, render
 from tunebook.show.report_links import SHOWN_IN
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -189,3 +190,7 @@ def test_configurations_without_values_are_no_trouble() -> None:
 
 def test_the_report_of_1000_trials_is_under_8_megabytes() -> None:
     assert len(render(make_evidence(1000, n_points=100), [finding()]).encode()) < 8e6
+
+
+def test_numbers_that_overflowed_are_null_in_the_page():
+    assert _script_safe({"y": [math.inf, 1.5], "end": "</script>"}) == '{"y":[null,1.5],"end":"\\u003c/script>"}'

@@ -106,10 +106,13 @@ class Paperwork:
             self._give_back(attempt.claim, judged.reason, judged.detail)
             self._tell(attempt, ended.seconds, released=judged.reason)
             return True
-        self._note(_Ended(attempt, judged, ended.seconds, curve))
         if judged.cause is Cause.NO_OBJECTIVE and not self._has_objective:
+            # Most likely a slip in the design, which is no fault of the trial: it runs again once that is mended.
+            self._close(attempt)
+            self.give_back(attempt.claim)
             self.write()
             raise InputError(no_objective_words(curve))
+        self._note(_Ended(attempt, judged, ended.seconds, curve))
         self._has_objective = self._has_objective or curve.n_points > 0
         return False
 

