@@ -6,10 +6,9 @@ store, the running of trials, the checks, the pictures.
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +25,16 @@ from tunebook.core.trial import TrialSpec
 from tunebook.core.verdict import Verdict
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
-from tunebook.plan.folder import PROJECT_FILE, ROUNDS, example_files, nearest_project, read_settings, start_project
+from tunebook.plan.folder import (
+    PROJECT_FILE,
+    ROUNDS,
+    example_files,
+    nearest_project,
+    read_settings,
+    start_project,
+    user,
+    write_file,
+)
 
 if TYPE_CHECKING:
     from tunebook.bridges.imported import Imported
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from tunebook.plan.summary import PlanSummary
     from tunebook.run.run import RunReport
     from tunebook.show.sheet import SheetRow
+    from tunebook.show.tables import RoundStatus
     from tunebook.stats.variance import Spread
     from tunebook.store.store import Store
 
@@ -44,25 +53,6 @@ STORE_FILE = "tunebook.db"
 STORE_VARIABLE = "TUNEBOOK_STORE"
 
 Clock = Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundStatus:
-    """How far a round is; ``seconds_left`` is None while nothing can be said about it."""
-
-    round: str
-    counts: dict[Status, int]
-    origin: str
-    seconds_left: float | None = None
-
-    def to_mapping(self) -> dict[str, Any]:
-        """One entry of ``status --json``."""
-        return {
-            "round": self.round,
-            "origin": self.origin,
-            "trials": {str(status): self.counts.get(status, 0) for status in Status},
-            "seconds_left": self.seconds_left,
-        }
 
 
 def utc_now() -> datetime:
@@ -481,6 +471,8 @@ class Project:
         return str(path) if (self.root / path).is_file() else ""
 
     def _status(self, name: str, origin: str) -> RoundStatus:
+        from tunebook.show.tables import RoundStatus
+
         return RoundStatus(round=name, counts=self.store.counts(name), origin=origin)
 
 
@@ -489,22 +481,6 @@ def revised(own: Objective, other: str | Objective | None) -> Objective:
     if isinstance(other, Objective):
         return other
     return own.revised(other) if other else own
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file the user asked for; ``InputError`` when it cannot be."""
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def user() -> str | None:
-    """Who is at the keyboard, as the machine knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return None
 
 
 def _listed(names: list[str]) -> str:

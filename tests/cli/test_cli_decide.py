@@ -173,3 +173,20 @@ def test_deciding_before_anything_is_complete(project, tunebook):
         answer = tunebook(*words)
         assert answer.status == 2
         assert "complete" in answer.err
+
+
+def test_one_setting_without_a_launch_has_no_baseline_and_says_so(project, tunebook, tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / "design.toml").write_text(
+        'goal = "Which?"\nquestion = "minimize"\npipeline = "train.py:train"\nmax_train_steps = 10\n'
+        '[objective]\nmetric = "valid/error"\n[nuisance]\nlearning_rate = { low = 0.1, high = 1.0 }\n'
+    )
+    (folder / "trials.csv").write_text(
+        "trial,study,seed,status,objective,learning_rate\na,all,0,complete,0.2,0.5\nb,all,1,complete,0.3,0.5\n"
+    )
+    assert tunebook("import", "csv", folder).status == 0
+    said = tunebook("decide", "one").out
+    assert "there is no baseline to compare with" in said
+    assert "nothing tells how much" not in said
+    assert "one setting only\n" not in said

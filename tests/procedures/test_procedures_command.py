@@ -89,9 +89,10 @@ def test_memory_that_runs_out_is_caught(call):
 
 
 def test_steps_refuses_at_the_edge_with_status_3(call):
-    call("steps", "--low", "0.01", "--high", "0.1", "--rates", 5, "--strict", status=3)
-    document = json.loads(call("steps", "--low", "0.01", "--high", "4", "--rates", 5, "--json").stdout)
-    assert document["answer"] != "refused"
+    words = ("steps", "--metric", "train/error", "--rates", 5, "--low", 0.01, "--high")
+    call(*words, 0.1, "--strict", status=3)
+    document = json.loads(call(*words, 4, "--json").stdout)
+    assert document["answer"] == "46"
     assert f"max_train_steps = {document['answer']}" in document["design"]
 
 

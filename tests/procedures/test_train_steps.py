@@ -93,6 +93,14 @@ def test_a_conditional_regulariser_goes_with_its_switch():
     assert {item.name for item in runner.rounds[0].fixed} == {"batch_size", "use_dropout"}
 
 
+def test_a_loss_is_never_exactly_0():
+    by_loss = design(objective={"metric": "valid/loss"})
+    with pytest.raises(InputError, match="train/loss never is exactly 0"):
+        TrainSteps(design=by_loss)
+    assert TrainSteps(design=by_loss, metric="train/error")
+    assert TrainSteps(design=by_loss, perfect=0.01)
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="did you mean 'batch_size'"):
         TrainSteps(design=design(), config={"batchsize": 0})

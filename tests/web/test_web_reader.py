@@ -104,6 +104,27 @@ def test_nothing_is_computed_twice_for_one_version(paged: Project) -> None:
     assert asked == ["findings", "findings"]
 
 
+def test_of_a_round_that_ended_the_checks_are_never_behind(paged: Project) -> None:
+    clock = Clock()
+
+    def slow(job: str, project: Project, name: str, objective: str | None) -> Any:
+        clock.now += 30
+        return len(project.store.notes(name))
+
+    reader = Reader(paged, slow, clock)
+    assert reader.findings(NAME, None).value == 0
+    paged.store.add_note(NAME, None, "a change", NOW)
+    clock.now += 1
+    assert reader.findings(NAME, None).value == 1
+    # With a trial still to run they rest, and say from which version they are.
+    spec = next(iter(paged.store.specs(NAME)))
+    paged.store.add_trials(NAME, [_other(spec)], now=NOW)
+    clock.now += 1
+    kept = reader.findings(NAME, None)
+    assert kept.value == 1
+    assert kept.version != reader.version(NAME)
+
+
 def test_while_a_round_runs_the_checks_rest_between_their_runs() -> None:
     clock, made = Clock(), []
 

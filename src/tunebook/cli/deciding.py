@@ -129,7 +129,8 @@ def next_round(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.decide.render import render
-        from tunebook.project import Project, write_file
+        from tunebook.plan.folder import write_file
+        from tunebook.project import Project
         from tunebook.show import decisions
 
         with Project.open(project, store=store) as opened:

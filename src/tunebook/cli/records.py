@@ -50,7 +50,8 @@ def sheet(
     """The experiment tracking sheet: every study, its trials, its best value, how to reproduce it."""
     output = Output(as_json=as_json)
     with reported(output):
-        from tunebook.project import Project, write_file
+        from tunebook.plan.folder import write_file
+        from tunebook.project import Project
         from tunebook.show import screens
         from tunebook.show import sheet as sheets
 

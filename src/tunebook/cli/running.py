@@ -62,5 +62,5 @@ def status(
             rounds = opened.status(round_name)
             output.show(
                 {"rounds": [entry.to_mapping() for entry in rounds]},
-                lambda: tables.statuses((entry.round, entry.counts, entry.seconds_left) for entry in rounds),
+                lambda: tables.statuses(rounds),
             )

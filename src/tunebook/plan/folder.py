@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -68,3 +69,19 @@ def example_files(root: Path) -> Iterator[tuple[Path, Traversable]]:
                 yield target / item.name, item
 
     yield from walk(resources.files("tunebook") / TEMPLATE, root)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file the user asked for; ``InputError`` when it cannot be."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def user() -> str | None:
+    """Who is at the keyboard, as the machine knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

@@ -55,12 +55,18 @@ def verdict(found: Verdict) -> RenderableType:
         _indented(*found.because),
         Text(),
         Text("Is this configuration better than the baseline's?", style="bold"),
-        _indented(*_contenders(found), configuration_text(found.configuration, found.threshold)),
+        _indented(*_contenders(found), _first_answer(found)),
         Text(),
         Text("Is this setting better, once everything else is tuned?", style="bold"),
-        _indented(*[setting_text(answer) for answer in found.settings] or ["there is one setting only"]),
+        _indented(*[setting_text(answer) for answer in found.settings] or ["not compared"]),
         *(Text(f"caveat: {caveat}", style="dim") for caveat in found.caveats),
     )
+
+
+def _first_answer(found: Verdict) -> str:
+    if found.baseline is None:
+        return "unknown: there is no baseline to compare with"
+    return configuration_text(found.configuration, found.threshold)
 
 
 def configuration_text(answer: ConfigurationAnswer, threshold: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
@@ -23,6 +25,25 @@ STATUS_STYLES = {
     Status.RUNNING: "cyan",
     Status.PENDING: "dim",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundStatus:
+    """How far a round is; ``seconds_left`` is None while nothing can be said about it."""
+
+    round: str
+    counts: dict[Status, int]
+    origin: str
+    seconds_left: float | None = None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """One entry of ``status --json``."""
+        return {
+            "round": self.round,
+            "origin": self.origin,
+            "trials": {str(status): self.counts.get(status, 0) for status in Status},
+            "seconds_left": self.seconds_left,
+        }
 
 
 def table(title: str, columns: Iterable[str]) -> Table:
@@ -61,15 +82,14 @@ def configurations(specs: Sequence[TrialSpec]) -> Table:
     return made
 
 
-def statuses(rounds: Iterable[tuple[str, Mapping[Status, int], float | None]]) -> Table:
-    """How far each round is: name, counts by status, seconds left."""
+def statuses(rounds: Iterable[RoundStatus]) -> Table:
+    """How far each round is."""
     made = table("", ["round", *(str(status) for status in STATUS_STYLES), "time left"])
-    for name, counts, seconds_left in rounds:
-        cells = [
-            Text(str(counts.get(s, 0)), style=style if counts.get(s) else "dim") for s, style in STATUS_STYLES.items()
-        ]
-        is_open = counts.get(Status.PENDING, 0) + counts.get(Status.RUNNING, 0) > 0
-        made.add_row(name, *cells, duration(seconds_left) if is_open else "done")
+    for entry in rounds:
+        counts = [(entry.counts.get(status, 0), style) for status, style in STATUS_STYLES.items()]
+        cells = [Text(str(count), style=style if count else "dim") for count, style in counts]
+        is_open = entry.counts.get(Status.PENDING, 0) + entry.counts.get(Status.RUNNING, 0) > 0
+        made.add_row(entry.round, *cells, duration(entry.seconds_left) if is_open else "done")
     return made
 
 

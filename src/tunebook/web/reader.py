@@ -150,10 +150,14 @@ class Reader:
         return Picture(evidence=evidence, data=plot_data(evidence, wanted))
 
     def _asked(self, job: str, name: str, objective: str | None) -> Kept[Any]:
-        revised(self.evidence(name).round.objective, objective)  # refused before a process is started for it
-        version = self.version(name)
+        evidence = self.evidence(name)
+        revised(evidence.round.objective, objective)  # refused before a process is started for it
+        runs = any(not trial.status.is_final for trial in evidence.trials)
         return self._answers.get(
-            (job, name, objective), version, lambda: self._analyst(job, self.project, name, objective), rest=REST
+            (job, name, objective),
+            self.version(name),
+            lambda: self._analyst(job, self.project, name, objective),
+            rest=REST if runs else 0.0,
         )
 
     def _verdict(self, name: str, objective: str | None, complexity: str) -> Verdict | InputError:

@@ -97,11 +97,11 @@ def _column(table: TrialTable, name: str, design: Round, item: Hyperparameter | 
 
 def roles(design: Round) -> Iterator[str]:
     """The roles as sentences."""
-    verbs = {"scientific": "Compares", "nuisance": "Tunes anew for each", "fixed": "Holds fixed"}
-    for role, verb in verbs.items():
+    tunes = "Tunes anew for each setting" if design.scientific else "Tunes"
+    for role, verb in (("scientific", "Compares"), ("nuisance", tunes), ("fixed", "Holds fixed")):
         said = "; ".join(f"{item.label}: {item.domain.describe()}" for item in getattr(design, role))
         if said:
-            yield f"{verb} {said}."
+            yield f"{verb} {said}." if role == "scientific" else f"{verb}: {said}."
     if not design.scientific:
         yield "There is nothing to compare: the round looks for the best configuration."
 

@@ -7,7 +7,7 @@ import { Gallery, LinkedPlot, trialWords } from "./plots.js";
 import { Link } from "./link.js";
 import { counted, objectiveWords, progressOf } from "./words.js";
 
-const REST = 2000;
+const REST = 2000, AGAIN = 10000;
 const MOST_ROWS = 30;
 
 export async function show(place, { parts: [name], query }) {
@@ -35,6 +35,7 @@ class RoundPage {
     this.isClosed = true;
     this.stop?.();
     clearTimeout(this.timer);
+    clearTimeout(this.again);
     this.gallery.close();
   }
 
@@ -171,6 +172,8 @@ class RoundPage {
       this.derive(found.derived);
       if (wanted) this.openCard(found.cards.find((card) => card.code === wanted));
       this.place.dataset.checked = found.version;
+      clearTimeout(this.again);
+      if (!found.is_current) this.again = setTimeout(() => { if (!this.isClosed) this.check(); }, AGAIN);
     } catch (error) { fill(this.part.findings, h("p", { class: "error", role: "alert" }, error.message)); }
   }
 
