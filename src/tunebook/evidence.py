@@ -141,6 +141,9 @@ class Evidence:
             return Scores(np.full(n_trials, np.nan), np.full(n_trials, -1, dtype=np.int64))
         scores = score_curves(curves, objective)
         complete = self.mask(Status.COMPLETE)
+        if objective.metric != self.round.objective.metric:
+            # A trial that only lacked the design's metric ended well and has this one.
+            complete = complete | np.array([trial.cause is Cause.NO_OBJECTIVE for trial in self.trials], dtype=bool)
         return Scores(
             read_only(np.where(complete, scores.values, np.nan)), read_only(np.where(complete, scores.steps, -1))
         )
@@ -183,12 +186,14 @@ def read_only(array: AnyArray) -> AnyArray:
 
 def _best(curves: Curves, sign: int) -> Scores:
     keys = np.where(np.isfinite(curves.values), sign * curves.values, np.inf)
-    n_trials = len(curves)
     lengths = np.diff(curves.offsets)
-    owner = np.repeat(np.arange(n_trials), lengths)
-    order = np.lexsort((np.arange(len(keys)), keys, owner))
-    first = np.minimum(curves.offsets[:-1], max(len(keys) - 1, 0))
-    picked = np.where(lengths > 0, order[first] if len(keys) else -1, -1)
+    is_logged = lengths > 0
+    starts = curves.offsets[:-1][is_logged]
+    picked = np.full(len(curves), -1, dtype=np.int64)
+    if len(starts):
+        best = np.repeat(np.minimum.reduceat(keys, starts), lengths[is_logged])
+        places = np.flatnonzero(keys == best)
+        picked[is_logged] = places[np.searchsorted(places, starts)]
     return _picked(curves, picked)
 
 

@@ -21,7 +21,7 @@ from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
 from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
-from tunebook.core.trial import TrialSpec
+from tunebook.core.trial import TrialPurpose, TrialSpec
 from tunebook.core.verdict import Verdict
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tunebook.learn.curve_report import CurveReport
     from tunebook.plan.summary import PlanSummary
     from tunebook.run.run import RunReport
+    from tunebook.show.screens import Failure
     from tunebook.show.sheet import SheetRow
     from tunebook.show.tables import RoundStatus
     from tunebook.stats.variance import Spread
@@ -92,10 +93,10 @@ class Project:
                 f"no {PROJECT_FILE} in {Path.cwd()} or above: run `tunebook init`, or name a folder with --project"
             )
         if not root.is_dir():
-            raise InputError(f"--project {root}: there is no such folder")
+            raise InputError(f"the project folder {root} does not exist")
         settings = read_settings(root)
         url = store or os.environ.get(STORE_VARIABLE) or settings.get("store")
-        return cls(root, url or f"sqlite:///{(root / STORE_FILE).resolve()}")
+        return cls(root, url or default_store(root))
 
     @classmethod
     def for_design(cls, design: str | Path, *, folder: str | Path | None = None, store: str | None = None) -> Project:
@@ -108,6 +109,10 @@ class Project:
         if folder is None and nearest_project(Path.cwd()) is None and Path(design).is_file():
             folder = nearest_project(beside) or beside
         return cls.open(folder, store=store)
+
+    @property
+    def _is_own_store(self) -> bool:
+        return self.store_url == default_store(self.root)
 
     @property
     def has_store(self) -> bool:
@@ -187,9 +192,16 @@ class Project:
         executor: str = "local",
         on_event: Callable[[Any], None] | None = None,
         function: Callable[[Any], None] | None = None,
+        retry_failed: bool = False,
     ) -> RunReport:
-        """Run a round, or go on with it. ``function`` replaces the pipeline where it cannot be imported."""
+        """Run a round, or go on with it.
+
+        ``function`` replaces the pipeline where it cannot be imported. ``retry_failed`` gives trials that
+        failed another try, after their code was mended; results are never run twice.
+        """
         wanted = self.plan(design)
+        if retry_failed:
+            self.store.reopen_failed(wanted.name, now=self._clock())
         return self._run_stored(wanted.name, wanted, workers, executor, on_event, function)
 
     def plan(self, design: str | Path | Round) -> Round:
@@ -206,14 +218,31 @@ class Project:
 
     def status(self, round_name: str | None = None) -> tuple[RoundStatus, ...]:
         """How far every round is, or one of them."""
-        if round_name is None and not self.has_store:
-            return ()
+        if round_name is None and not self.has_store and self._is_own_store:
+            return ()  # a new project; a store that was named has to be there
         wanted = self.store.resolve(round_name) if round_name else None
         return tuple(self._status(row.name, row.origin) for row in self.store.rounds() if wanted in (None, row.name))
 
+    def failures(self, round_name: str) -> list[Failure]:
+        """Trials that failed: why, and the file with what they printed."""
+        from tunebook.run.folders import attempt_folder, output_file, round_folder
+        from tunebook.show.screens import Failure
+
+        folder = round_folder(self.root, round_name)
+        return [
+            Failure(
+                trial=row.name,
+                cause=str(row.cause),
+                detail=row.detail,
+                output=str(output_file(attempt_folder(folder / row.spec.id, row.attempts))),
+            )
+            for row in self.store.trials(round_name)
+            if row.status is Status.FAILED
+        ]
+
     def evidence(self, round_name: str) -> Evidence:
         """A snapshot of a round: its design, its trials and their curves as arrays."""
-        return self.store.snapshot(self.store.resolve(round_name))
+        return self.store.snapshot(self.store.resolve(str(round_name)))
 
     def seconds_per_step(self, design: Round) -> float | None:
         """Median seconds a training step took in trials of the same way to train; None before the first."""
@@ -301,8 +330,9 @@ class Project:
         from tunebook.decide.repeats import repeat_specs
 
         evidence = self.evidence(round_name)
-        specs = repeat_specs(evidence, self.baseline(), trials, seeds)
-        self.store.add_trials(evidence.name, specs, now=self._clock())
+        if not self._has_open_repeats(evidence):  # what an interrupted call left comes first
+            specs = repeat_specs(evidence, self.baseline(), trials, seeds)
+            self.store.add_trials(evidence.name, specs, now=self._clock())
         return self._run_stored(evidence.name, evidence.round, workers, executor, on_event)
 
     def decide(
@@ -337,8 +367,7 @@ class Project:
         launch = ledger.next_launch(
             self.launches(), verdict, now=self._clock(), who=who or user(), note=note, revision=revision
         )
-        launch = replace(launch, command=ledger.reproduce_command(design, launch))
-        self.store.append_launch(launch)
+        self._write_launch(launch, design)
         return launch
 
     def keep(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> str:
@@ -377,6 +406,7 @@ class Project:
         if current_launch(launches) is not None:
             raise InputError("the ledger has a baseline already; look at it with `tunebook ledger`")
         first = baseline.baseline_design(self.design(design), dict(config or {}))
+        baseline.check_has_chance(first.objective)
         self.run(first, on_event=on_event, executor=executor)
         evidence = self.evidence(first.name)
         launch = ledger.first_launch(
@@ -388,8 +418,7 @@ class Project:
             note=note,
             revision=self._revision(first.name, evidence.trials[0].name),
         )
-        launch = replace(launch, command=ledger.reproduce_command(first, launch))
-        self.store.append_launch(launch)
+        self._write_launch(launch, first)
         return launch
 
     # -- remembering -------------------------------------------------------------------------
@@ -452,6 +481,21 @@ class Project:
             function=function,
         )
 
+    def _has_open_repeats(self, evidence: Evidence) -> bool:
+        return any(trial.purpose is TrialPurpose.REPEAT and not trial.status.is_final for trial in evidence)
+
+    def _write_launch(self, launch: Launch, design: Round) -> None:
+        """Write the design that trains a launch again, and the launch itself into the ledger."""
+        from tunebook.decide import ledger
+        from tunebook.decide.baseline import baseline_design
+
+        held = baseline_design(design, dict(launch.config), name=ledger.design_name(launch))
+        again = replace(held, goal=f"Train launch {launch.number} again: trial {launch.trial} of {launch.round}")
+        folder = self.root / ROUNDS
+        folder.mkdir(exist_ok=True)
+        again.save(folder / f"{again.name}.toml")
+        self.store.append_launch(replace(launch, command=ledger.reproduce_command(design, launch)))
+
     def _verdict_if_any(self, round_name: str) -> Verdict | None:
         """The verdict where one can be given; a round without two configurations to compare has none."""
         try:
@@ -474,6 +518,11 @@ class Project:
         from tunebook.show.tables import RoundStatus
 
         return RoundStatus(round=name, counts=self.store.counts(name), origin=origin)
+
+
+def default_store(root: Path) -> str:
+    """The store of a project that names no other."""
+    return f"sqlite:///{(root / STORE_FILE).resolve()}"
 
 
 def revised(own: Objective, other: str | Objective | None) -> Objective:

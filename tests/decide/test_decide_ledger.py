@@ -123,7 +123,7 @@ def test_the_command_that_reproduces_a_launch():
     (launch,) = ledger(1)
     shell = design(pipeline=None, command=["python", "train.py", "--lr={learning_rate}", "--steps={max_train_steps}"])
     assert reproduce_command(shell, launch) == "git checkout abc && python train.py --lr=0.1 --steps=1000"
-    assert reproduce_command(design(), launch) == "git checkout abc && tunebook run launch-0.toml"
+    assert reproduce_command(design(), launch) == "git checkout abc && tunebook run launch-0"
 
 
 def test_a_value_the_command_needs_and_nobody_has_is_named():

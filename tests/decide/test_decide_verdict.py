@@ -305,8 +305,9 @@ def test_without_a_launch_and_with_one_setting_there_is_nothing_to_compare():
     plain = design(scientific={}, question="minimize")
     runs = [run({"learning_rate": 1e-3 * k, "batch_size": 128}, 0.1 + 0.01 * k) for k in range(1, 5)]
     found = decide(evidence(runs, plain))
-    assert found.baseline is None
+    assert found.baseline == found.candidate  # the best trial of the only setting is both
     assert found.candidate.config["learning_rate"] == 1e-3
+    assert found.configuration.probability is None
     assert found.ruling is Ruling.UNRESOLVED
     assert "baseline" in found.because[0]
 

@@ -11,7 +11,7 @@ from tunebook.core.objective import Objective
 from tunebook.core.outcome import Cause, Status
 from tunebook.core.round import Round
 from tunebook.core.trial import Study
-from tunebook.evidence import Curves, Evidence, TrialRecord
+from tunebook.evidence import Curves, Evidence, TrialRecord, score_curves
 from tunebook.learn.curve_diagnosis import shown
 from tunebook.learn.curve_inputs import CurveNames
 from tunebook.learn.curves import LABELS, check, diagnose, material_unit
@@ -115,6 +115,33 @@ def test_odd_curves_are_diagnosed_without_a_word_too_many(values):
     (diagnosis,) = diagnose(found)
     assert set(diagnosis.labels) <= {"diverged", "saturated_early"}
     list(check(View.of(found)))
+
+
+STUCK = {"valid/error": np.full(len(X), 0.9), "train/loss": 2.3 + 0.001 * np.cos(np.arange(len(X)))}
+
+
+@pytest.mark.parametrize(("chance", "is_diverged"), [(None, True), (0.9, True), (0.95, False)])
+def test_a_run_that_never_learns_has_diverged_unless_a_stated_chance_is_beaten(chance, is_diverged):
+    worse_start = {**STUCK, "valid/error": np.ones(len(X))}
+    objective = Objective(metric="valid/error", material=0.01, chance=chance)
+    stuck, *_ = diagnose(evidence(STUCK, worse_start, worse_start, objective=objective))
+    assert ("diverged" in stuck.labels) is is_diverged
+
+
+def test_nothing_is_stuck_whose_first_evaluation_is_late():
+    late = {metric: np.where(STEPS < 100, math.nan, values) for metric, values in STUCK.items()}
+    assert "diverged" not in labels_of(evidence(late, objective=Objective(metric="valid/error", material=0.01)))
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_best_is_the_first_of_equals_and_what_is_not_finite_counts_nowhere(direction):
+    sign = 1 if direction == "minimize" else -1
+    rows = [[], [3, 1, 2, 1], [math.nan, math.inf], [], [math.nan, 5, 4, -math.inf], [2], []]
+    curves = Curves.pack([(10 * np.arange(len(row)), sign * np.array(row, float)) for row in rows])
+    scores = score_curves(curves, Objective(metric="m", direction=direction))
+    nan = math.nan
+    np.testing.assert_array_equal(sign * scores.values, [nan, 1, nan, nan, 4, 2, nan])
+    assert scores.steps.tolist() == [-1, 10, -1, -1, 20, 0, -1]
 
 
 def test_no_trials_and_no_such_metric():

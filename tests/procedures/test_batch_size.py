@@ -71,8 +71,13 @@ def test_finds_the_knee_and_what_fits():
     assert "batch_size = {value = 512" in conclusion.patch
     for row in conclusion.numbers["sizes"]:
         expected = FIXED_SECONDS * max(1.0, row["batch_size"] / 512)
-        assert row["seconds_per_step"] == pytest.approx(expected)  # the cold steps are left out
+        assert row["seconds_per_step"] == pytest.approx(expected)
         assert row["repeats"] == 3
+
+
+def test_cold_steps_are_left_out_even_where_they_are_most():
+    conclusion = run_batch_size(machine(fits=16), design(), timed_steps=5)
+    assert conclusion.numbers["sizes"][0]["seconds_per_step"] == pytest.approx(FIXED_SECONDS)
 
 
 def test_trials_run_one_at_a_time_and_only_what_fits_is_repeated():

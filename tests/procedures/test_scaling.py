@@ -9,7 +9,7 @@ from procedure_workloads import Runner
 from tunebook.core.round import Purpose, Round
 from tunebook.errors import InputError
 from tunebook.procedures.noise_scale import noise_scale, running_noise_scale
-from tunebook.procedures.scaling import Scaling, run_scaling
+from tunebook.procedures.scaling import Scaling, effective_rate, run_scaling
 from tunebook.procedures.steps_to_goal import (
     Regime,
     bootstrap_critical,
@@ -50,6 +50,13 @@ def test_the_fit_finds_the_constants_it_was_given(least, critical, sharpness):
     fit = fit_steps(sizes, steps)
     assert fit.critical_batch_size == pytest.approx(critical, rel=0.1)
     assert fit.least_steps == pytest.approx(least, rel=0.1)
+
+
+def test_one_stray_size_does_not_bend_the_fit():
+    sizes = 2.0 ** np.arange(2, 12)
+    steps = (300**2 + (300 * 128 / sizes) ** 2) ** 0.5
+    steps[1] *= 8
+    assert fit_steps(sizes, steps).critical_batch_size == pytest.approx(128, rel=0.15)
 
 
 def test_too_few_sizes():
@@ -147,6 +154,17 @@ def test_sizes_that_never_arrive_are_left_out_and_named():
     conclusion = run_scaling(Runner(simulated), design(max_train_steps=400), (2, *SIZES), goal=0.1)
     [finding] = [finding for finding in conclusion.findings if finding.code == "goal_missed"]
     assert "batch_size = 2, 8 reaches" in finding.says
+
+
+def test_momentum_counts_into_the_learning_rate_that_is_compared():
+    with_momentum = design(fixed={"batch_size": 64, "one_minus_momentum": 0.1})
+    by = {}
+    for name, wanted in (("without", design()), ("with", with_momentum)):
+        runner = Runner(simulated)
+        run_scaling(runner, wanted, SIZES, goal=0.1)
+        evidence = runner(runner.rounds[0])
+        by[name] = effective_rate(evidence, 0) / float(evidence.trials[0].config["learning_rate"])
+    assert by == pytest.approx({"without": 1.0, "with": 10.0})
 
 
 def test_few_trials_are_named():

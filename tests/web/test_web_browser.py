@@ -99,7 +99,8 @@ def serve(root: Path) -> Iterator[Served]:
     make_project(root).close()
     made = Served(root)
     yield made
-    assert "Traceback" not in made.close()
+    said = made.close()
+    assert "Traceback" not in said, said
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +301,7 @@ def test_a_round_that_runs_is_seen_running(page: Any, tmp_path: Path) -> None:
             running.kill()
             running.wait()
         said = served.close()
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
 
 
 def test_others_need_the_token(page: Any, tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ def test_the_version_changes_with_everything_that_can_happen_to_a_round(tmp_path
         owner = Owner(id="o", host="h", pid=1, started=NOW)
         [claim] = store.claim(NAME, owner=owner, limit=1, now=NOW, lease_seconds=60)
         assert happened()  # running
+        store.release(claim, reason="stopped", now=NOW)
+        assert happened()  # given back
+        [claim] = store.claim(NAME, owner=owner, limit=1, now=NOW, lease_seconds=60)
+        assert happened()
         block = CurveBlock(("valid/error",), np.array([1, 2]), np.array([[0.5], [0.4]]))
         store.append_curves(claim, block, 0)
         assert happened()  # logged
@@ -155,6 +159,14 @@ def test_a_window_keeps_neighbours_but_not_those_of_other_trials() -> None:
     assert found[0][0].tolist() == [10, 20, 30]
     assert len(found[1][0]) == len(found[2][0]) == 0
     assert found[3][1].tolist() == [7.0]
+
+
+def test_a_window_takes_no_neighbour_of_another_trial() -> None:
+    curves = Curves.pack(
+        [([0, 15], [0.0, 1.0]), ([100, 200], [2.0, 3.0]), ([0, 5], [4.0, 5.0]), ([15, 90], [6.0, 7.0])]
+    )
+    found = windowed(curves, 12, 22)
+    assert [found[number][0].tolist() for number in range(4)] == [[0, 15], [], [], [15, 90]]
 
 
 def test_improvements_add_and_their_doubts_as_independent_errors() -> None:

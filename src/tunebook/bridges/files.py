@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from tunebook.bridges.file_values import EXTRA_COLUMNS, REQUIRED_COLUMNS, RowReader, cell_of, number_in
 from tunebook.bridges.imported import Imported, ImportedRound, Points, ascending, has_finite
@@ -30,6 +31,9 @@ MAX_PROBLEMS = 20
 #: Whole numbers are exact in floating point up to here.
 MAX_STEP = 2**53
 
+Row: TypeAlias = tuple[ImportedTrial, float | None]
+Skipped: TypeAlias = tuple[tuple[str, str], ...]
+
 
 def read(path: str | Path) -> Imported:
     """Read one round from a folder; ``InputError`` lists file, line and column of what is wrong."""
@@ -40,11 +44,12 @@ def read(path: str | Path) -> Imported:
     if design.name in ("", Path(DESIGN).stem):
         design = replace(design, name=folder.resolve().name)
     faults = Faults()
-    rows = _read_trials(folder / TRIALS, design, faults)
-    curves = _read_curves(folder / CURVES, {trial.name for trial, _ in rows}, faults)
+    rows, skipped = _read_trials(folder / TRIALS, design, faults)
+    known = {trial.name for trial, _ in rows} | {name for name, _ in skipped}
+    curves = _read_curves(folder / CURVES, known, faults)
     faults.raise_if_any()
     trials = tuple(_with_curves(trial, number, curves.get(trial.name, {}), design) for trial, number in rows)
-    return Imported(rounds=(ImportedRound(name=design.name, design=design, trials=trials),))
+    return Imported(rounds=(ImportedRound(name=design.name, design=design, trials=trials),), skipped=skipped)
 
 
 def write(folder: str | Path, evidence: Evidence) -> None:
@@ -78,8 +83,8 @@ class Faults:
             raise InputError(self._found)
 
 
-def _read_trials(file: Path, design: Round, faults: Faults) -> list[tuple[ImportedTrial, float | None]]:
-    """Trials without curves, each with its ``objective`` cell where there is one."""
+def _read_trials(file: Path, design: Round, faults: Faults) -> tuple[list[Row], Skipped]:
+    """Trials without curves, each with its ``objective`` cell where there is one; and those left out, with why."""
     lines = _rows(file)
     header = next(lines, (1, []))[1]
     named = [item.name for item in design.searched]
@@ -89,8 +94,10 @@ def _read_trials(file: Path, design: Round, faults: Faults) -> list[tuple[Import
         faults.add(file, 1, name, f"missing column{hint}; the columns here are: {', '.join(header) or 'none'}")
     faults.raise_if_any()
     reader = RowReader(design, header)
-    found: list[tuple[ImportedTrial, float | None]] = []
-    seen: dict[tuple[str, str], int] = {}
+    found: list[Row] = []
+    skipped: list[tuple[str, str]] = []
+    names: dict[str, int] = {}
+    specs: dict[str, str] = {}
     for line, cells in lines:
         if not any(cells):
             continue
@@ -100,19 +107,21 @@ def _read_trials(file: Path, design: Round, faults: Faults) -> list[tuple[Import
         trial = reader.trial()
         if trial is None:
             continue
-        for word, what in (
-            (trial.name, "is the name of the trial"),
-            (trial.spec.id, "has the configuration, seed and steps of the trial"),
-        ):
-            if (what, word) in seen:
-                hint = "give each another name" if word == trial.name else "give repeats different seeds"
-                faults.add(file, line, "trial", f"{trial.name!r} {what} in line {seen[what, word]} already; {hint}")
-            seen[what, word] = line
+        if trial.name in names:
+            faults.add(
+                file, line, "trial", f"{trial.name!r} is the trial in line {names[trial.name]} already; rename one"
+            )
+        names[trial.name] = line
+        if trial.spec.id in specs:
+            twin = specs[trial.spec.id]
+            skipped.append((trial.name, f"has the configuration and seed of {twin}; give repeats different seeds"))
+            continue
+        specs[trial.spec.id] = trial.name
         found.append((trial, reader.objective))
-    return found if "purpose" in header else _with_repeats(found)
+    return (found if "purpose" in header else _with_repeats(found)), tuple(skipped)
 
 
-def _with_repeats(rows: Sequence[tuple[ImportedTrial, float | None]]) -> list[tuple[ImportedTrial, float | None]]:
+def _with_repeats(rows: Sequence[Row]) -> list[Row]:
     """Where no column says what a run was for: one run a configuration is the search's, others repeat it.
 
     That one is the run with the seed that most rows have, else the first in the file.

@@ -109,7 +109,10 @@ def decide(
             if keep:
                 opened.keep(verdict, note=note)
         document = verdict.to_mapping() | ({"launch": launch.number} if launch else {})
-        shown = [lambda: decisions.verdict(verdict), *([lambda: decisions.launch(launch)] if launch else [])]
+        shown = [
+            lambda: decisions.verdict(verdict, is_written=launch is not None),
+            *([lambda: decisions.launch(launch)] if launch else []),
+        ]
         output.show(document, *shown)
 
 
@@ -118,6 +121,7 @@ def next_round(
     target: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where; else on screen.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE when it is there already.")] = False,
     longer: Annotated[
         str | None, typer.Option("--longer", metavar="4x", help="Plan the same for a longer run instead.")
     ] = None,
@@ -133,6 +137,8 @@ def next_round(
         from tunebook.project import Project
         from tunebook.show import decisions
 
+        if target is not None and target.exists() and not overwrite:
+            raise InputError(f"{target} is there already; choose another name, or replace it with --overwrite")
         with Project.open(project, store=store) as opened:
             proposed = opened.next_round(round_name, name=target.stem if target else "", longer=longer)
         text = render(proposed)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tunebook.errors import InputError, TunebookError
+from tunebook.errors import InputError, Interrupted, TunebookError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,7 +113,9 @@ def describe(error: TunebookError) -> dict[str, Any]:
 
 
 def words_of(error: TunebookError) -> str:
-    """An error as people read it: one line a problem."""
+    """An error as people read it: one line a problem. What a person stopped is no error."""
+    if isinstance(error, Interrupted):
+        return str(error)
     if isinstance(error, InputError) and len(error.problems) > 1:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         return f"error: {len(error.problems)} things are wrong\n{lines}"

@@ -22,6 +22,9 @@ def run(
     executor: Annotated[
         str, typer.Option("--executor", help="local: a process per trial; inline: in this one.")
     ] = "local",
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Give failed trials another try, after their code was mended.")
+    ] = False,
     project: ProjectOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -31,18 +34,19 @@ def run(
     with reported(output):
         from tunebook.cli.progress import following
         from tunebook.project import Project
-        from tunebook.show import tables
+        from tunebook.show import screens, tables
 
         with Project.for_design(design, folder=project, store=store) as opened:
             wanted = opened.design(design)
             with following(output, wanted) as on_event:
-                opened.run(wanted, workers=workers, executor=executor, on_event=on_event)
+                opened.run(wanted, workers=workers, executor=executor, on_event=on_event, retry_failed=retry_failed)
             [reached] = opened.status(wanted.name)
             evidence = opened.evidence(wanted.name)
             output.show(
                 reached.to_mapping() | {"store": opened.store_url},
                 lambda: tables.best_trials(evidence),
-                lambda: f"Everything is kept in {opened.store_url}",
+                lambda: screens.failures(opened.failures(wanted.name)),
+                lambda: f"Everything is kept in {opened.store.place}",
             )
 
 

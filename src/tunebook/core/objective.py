@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from tunebook.core.hyperparameter import is_number
 from tunebook.core.problems import Problems, did_you_mean
+from tunebook.errors import InputError
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 DIRECTIONS = ("minimize", "maximize")
@@ -123,13 +124,24 @@ class Objective:
         ``"train/loss final minimize"``: a metric, a reduction and a direction, each optional, in any
         order. What belongs to another metric (``material``, ``chance``) is dropped with it.
         """
+        words = shlex.split(text)
+        metrics = [word for word in words if not _is_keyword(word)]
+        if len(metrics) > 1:
+            raise InputError(
+                f"--objective {text!r} names {len(metrics)} metrics, {' and '.join(metrics)}; accepted: one metric, "
+                f"one of {REDUCTIONS}, and {' or '.join(DIRECTIONS)}"
+            )
         objective = self
-        for word in shlex.split(text):
+        for word in words:
             objective = _with_word(objective, word)
         return objective
 
 
 OBJECTIVE_KEYS = ("metric", "direction", "reduce", "material", "chance")
+
+
+def _is_keyword(word: str) -> bool:
+    return word in DIRECTIONS or word.partition(":")[0] in ("best", "final", "at", "last")
 
 
 def _with_word(objective: Objective, word: str) -> Objective:

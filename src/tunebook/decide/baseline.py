@@ -178,17 +178,22 @@ WORDS = Words(
 )
 
 
+def check_has_chance(objective: Objective) -> None:
+    """``InputError`` when the design does not say what an untrained model reaches."""
+    if objective.chance is None:
+        raise InputError(
+            "the design states no chance level: add chance = ... to [objective], the value of an untrained model "
+            "(error 0.9 for ten classes of equal size), so that the baseline can be checked against it (S1)"
+        )
+
+
 def beats_chance(objective: Objective, values: tuple[float, ...], trial: str = "") -> Finding | None:
     """A finding when runs of the baseline do not clearly beat chance; None when they do.
 
     ``values`` are of complete runs. ``InputError`` when the design states no chance level or no run is
     complete: then nothing can be said.
     """
-    if objective.chance is None:
-        raise InputError(
-            "the design states no chance level: add chance = ... to [objective], the value of an untrained model "
-            "(error 0.9 for ten classes of equal size), so that the baseline can be checked against it (S1)"
-        )
+    check_has_chance(objective)
     if not values:
         raise InputError("the baseline has no complete run; look at its failure first")
     if not is_clear(objective, values):

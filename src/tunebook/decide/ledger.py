@@ -119,15 +119,20 @@ def is_overruled(launch: Launch) -> bool:
     return launch.rolls_back is None and launch.evidence.get("verdict", "adopt") != str(Ruling.ADOPT)
 
 
+def design_name(launch: Launch) -> str:
+    """The name of the round that trains a launch again."""
+    return f"launch-{launch.number}"
+
+
 def reproduce_command(design: Round, launch: Launch, *, seed: int = 0) -> str:
     """What to type to train a launch again: the checkout of its revision, then the training itself.
 
-    A pipeline is started by a design with every hyperparameter fixed, which ``tunebook ledger show``
-    writes; a command of one's own has its placeholders filled in.
+    A pipeline is started by the design ``design_name``, in which every hyperparameter is fixed and which
+    adopting writes; a command of one's own has its placeholders filled in.
     """
     steps = [f"git checkout {launch.revision}"] if launch.revision else []
     if design.command is None:
-        return " && ".join([*steps, f"tunebook run launch-{launch.number}.toml"])
+        return " && ".join([*steps, f"tunebook run {design_name(launch)}"])
     values = {**launch.config, "seed": seed, "max_train_steps": design.max_train_steps, "trial": launch.trial}
     missing = [name for name in placeholders(design.command) if name not in values]
     if missing:

@@ -77,7 +77,7 @@ def _verdict(evidence: Evidence, case: Case, caveats: tuple[str, ...]) -> Verdic
     settings = _settings(case, reasons)
     return Verdict(
         round=evidence.name,
-        baseline=_contender(case.baseline),
+        baseline=_contender(case.baseline or case.candidate),
         candidate=_contender(case.candidate),
         configuration=_answer(case, posterior),
         settings=settings,

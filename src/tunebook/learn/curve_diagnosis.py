@@ -95,7 +95,7 @@ def diagnose(
     curves = [reader[trial] for trial in range(len(evidence.trials))]
     scores = _scores(evidence, objective)
     unit = material or _unit(evidence, objective, curves, scores).value
-    chance = chance_level(objective, curves)
+    chance, is_stated = chance_level(objective, curves), objective.chance is not None
     return tuple(
         CurveDiagnosis(
             trial=record.name,
@@ -106,16 +106,26 @@ def diagnose(
             measures=MappingProxyType(measures),
         )
         for record, own, best in zip(evidence.trials, curves, scores.steps.tolist(), strict=True)
-        for measures in (marks(own, unit, chance, record.status, record.cause),)
+        for measures in (marks(own, unit, chance, record.status, record.cause, is_stated),)
     )
 
 
 def marks(
-    curves: TrialCurves, unit: float, chance: float | None, status: Status = Status.COMPLETE, cause: Cause | None = None
+    curves: TrialCurves,
+    unit: float,
+    chance: float | None,
+    status: Status = Status.COMPLETE,
+    cause: Cause | None = None,
+    is_stated: bool = True,
 ) -> dict[str, Mark]:
-    """The measures of one trial, by label; ``chance`` is oriented so that lower is better."""
+    """The measures of one trial, by label; ``chance`` is oriented so that lower is better.
+
+    A stated chance level decides alone whether a run is stuck; one that was estimated does not.
+    """
     x, y = curves.primary
     diverged = divergence(curves, chance, cause if status is Status.INFEASIBLE else None)
+    if not is_stated:
+        diverged = any_of(diverged, stuck(curves))
     intact = 1.0 - diverged.score
     primary, loss = (capped(mark, intact) for mark in overfitting(curves, unit))
     found = {
@@ -154,6 +164,13 @@ def divergence(curves: TrialCurves, chance: float | None, cause: Cause | None) -
     is_lost = metric.score >= GIVEN or curve_ruin.lost_share(curves.primary[1]) >= LOST_SHARE
     explosions = (curve_ruin.explosion(*loss, is_lost) for loss in curves.training)
     return any_of(metric, *ends, *explosions)
+
+
+def stuck(curves: TrialCurves) -> Mark:
+    """A run that never gets better than the untrained model that its first evaluations show."""
+    (x, y), (loss_x, loss) = finite(*curves.primary), finite(*curves.train_loss)
+    is_untrained = len(x) > 0 and len(loss_x) > 0 and max(x[0], loss_x[0]) <= UNTRAINED
+    return curve_ruin.never_learned(y, loss) if is_untrained else UNKNOWN
 
 
 def overfitting(curves: TrialCurves, unit: float) -> tuple[Mark, Mark]:

@@ -52,10 +52,13 @@ def start_project(root: Path) -> None:
     taken = [str(target) for target in files if target.exists()]
     if taken:
         raise InputError(f"{', '.join(taken)} would be overwritten; choose an empty folder")
-    for target, source in files.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with resources.as_file(source) as path:
-            shutil.copyfile(path, target)
+    try:
+        for target, source in files.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with resources.as_file(source) as path:
+                shutil.copyfile(path, target)
+    except OSError as error:
+        raise InputError(f"{root} cannot be written: {error.strerror}") from error
 
 
 def example_files(root: Path) -> Iterator[tuple[Path, Traversable]]:

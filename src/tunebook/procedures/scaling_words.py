@@ -193,7 +193,7 @@ def _tau(sizes: Any, bests: Sequence[float | None]) -> float | None:
 
 
 def _favoured(tau: float) -> str:
-    return "large" if tau < 0 else "small" if tau > 0 else "no"
+    return "large" if tau < 0 else "small" if tau > 0 else "no particular"
 
 
 def _factor(ratio: float) -> float:

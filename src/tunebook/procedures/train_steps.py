@@ -85,7 +85,7 @@ class TrainSteps(Procedure):
         check_positive(max_train_steps=self._steps)
         if self.perfect is None and "loss" in self._objective.metric:
             raise InputError(
-                f"{self._objective.metric} never is exactly 0, whatever is fitted: name the error or the accuracy on the "
+                f"{self._objective.metric} never is exactly 0, whatever is fitted: name the error or accuracy on the "
                 "training set with --metric, or say with --perfect below which value of the loss it is fitted"
             )
         on = [f"{name} = {value}" for name, value in self._regularizers().items()]

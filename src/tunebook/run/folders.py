@@ -40,6 +40,11 @@ def attempt_folder(trial: Path, attempt: int) -> Path:
     return trial / f"attempt-{attempt}"
 
 
+def output_file(attempt: Path) -> Path:
+    """Where an attempt's standard output and error go."""
+    return attempt / OUTPUT
+
+
 def make_home(project: Path) -> None:
     """Create the folder that holds what tunebook writes, hidden from git."""
     home = project / HOME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,9 @@ def repeats(evidence: Evidence) -> Table:
     return made
 
 
-def verdict(found: Verdict) -> RenderableType:
+def verdict(found: Verdict, *, is_written: bool = False) -> RenderableType:
     """The verdict, the two questions with their answers, the reasons and the caveats."""
+    adopts = found.ruling is Ruling.ADOPT and not is_written
     return Group(
         Text.assemble("Verdict: ", (str(found.ruling), STYLES[found.ruling])),
         _indented(*found.because),
@@ -60,6 +61,11 @@ def verdict(found: Verdict) -> RenderableType:
         Text("Is this setting better, once everything else is tuned?", style="bold"),
         _indented(*[setting_text(answer) for answer in found.settings] or ["not compared"]),
         *(Text(f"caveat: {caveat}", style="dim") for caveat in found.caveats),
+        *(
+            [Text(f"Nothing is written yet: `tunebook decide {found.round} --adopt` makes it the baseline.")]
+            if adopts
+            else []
+        ),
     )
 
 
@@ -94,12 +100,31 @@ def launch(entry: Launch) -> RenderableType:
         "who": entry.who,
         "configuration": config_text(entry.config),
         "revision": entry.revision,
+        "evidence": evidence_text(entry.evidence),
         "reproduce": entry.command,
         "note": entry.note,
         "test set": "was looked at" if entry.test_set_looked_at else None,
     }
     lines = [Text.assemble((f"  {name}: ", "dim"), said) for name, said in facts.items() if said]
     return Group(Text(head, style="bold"), *lines)
+
+
+def evidence_text(evidence: Mapping[str, Any]) -> str:
+    """What a launch rests on, in a line: the verdict's numbers, or the baseline's against chance."""
+    configuration = evidence.get("configuration") or {}
+    improvement = configuration.get("improvement") or {}
+    parts = {
+        "verdict": evidence.get("verdict"),
+        "probability of improvement": configuration.get("probability_of_improvement"),
+        "improvement": improvement.get("estimate"),
+        "rests on": configuration.get("rests_on"),
+        str(evidence.get("metric")): ", ".join(f"{value:.6g}" for value in evidence.get("values", ())),
+        "chance": evidence.get("chance"),
+    }
+    known = {name: value for name, value in parts.items() if value not in (None, "")}
+    return "; ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in known.items()
+    )
 
 
 def ledger(launches: Sequence[Launch], current: Launch | None) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -23,6 +24,8 @@ from tunebook.show.terminal import diagnosis_table, findings_view, studies_view
 
 #: How many skipped trials an import lists; the rest is counted.
 MOST_SKIPPED = 20
+#: How many failures are told after a run.
+MOST_FAILURES = 5
 
 
 def plan(summary: PlanSummary, design: Round) -> RenderableType:
@@ -101,6 +104,30 @@ def sheet(rows: Sequence[SheetRow]) -> RenderableType:
         cells = (row.trials, row.infeasible, row.failed, row.metric, best, value_text(row.best_step), row.design)
         made.add_row(row.round, row.study, *(str(cell) for cell in cells))
     return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A trial that failed, why, and the file with what it printed."""
+
+    trial: str
+    cause: str
+    detail: str
+    output: str
+
+
+def failures(found: Sequence[Failure]) -> RenderableType:
+    """The trials that failed, with the last line of their tracebacks, and how to try them again."""
+    if not found:
+        return Group()
+    lines = [
+        Text(f"{one.trial} failed ({one.cause}): {(one.detail.strip().splitlines() or ['no detail'])[-1]}", style="red")
+        for one in found[:MOST_FAILURES]
+    ]
+    if len(found) > MOST_FAILURES:
+        lines.append(Text(f"and {len(found) - MOST_FAILURES} more", style="red"))
+    lines.append(Text(f"What the first of them printed is in {found[0].output}"))
+    return Group(*lines, Text("Mend the cause and run the same command with --retry-failed."))
 
 
 def _told(summary: PlanSummary) -> RenderableType:

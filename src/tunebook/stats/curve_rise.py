@@ -30,8 +30,11 @@ MIN_POINTS = 5
 #: A longer curve is thinned to so many medians: four for every place.
 MOST_POINTS = 400
 STEEPNESS = 4.0
-#: A rise has to exceed this many standard errors of the difference of two parts of a stretch.
+#: A rise has to exceed this many of its standard errors under noise as slow as the curve's own, and each of its
+#: quarters the one before by this many: few false alarms among the thousands of stretches of clean curves with an
+#: autocorrelation of up to 0.6 (methods §7, by ``benchmarks/truth_curves_noise.py``).
 RISE_ERRORS = 2.0
+WORSE_ERRORS = 3.0
 STEP_ERRORS = 0.5
 #: Every quarter of a rising stretch lies above the one before; this share of an even rise is enough.
 EVEN_SHARE = 0.4
@@ -39,11 +42,12 @@ EVEN_SHARE = 0.4
 SHARED_WEIGHT = 2.0
 #: Ups of the training curve by less than this many standard deviations of its noise are no worsening.
 ORDINARY_CLIMB = 1.5
-WORSE_ERRORS = 2.5
 #: A training loss that rises by less than this holds.
 HELD = 0.02
 #: A curve that never rises by this share of the threshold is not looked at any further.
 NEGLIGIBLE = 1 / 3
+#: A smaller share of the largest value is rounding.
+ROUNDING = 1e-12
 NOTHING = Mark(size=0.0, score=0.0)
 
 
@@ -123,6 +127,7 @@ def worsening(x: FloatArray, y: FloatArray, threshold: float, train: tuple[Float
     rise[(grid[first] < START) | (smooth > np.minimum.accumulate(smooth))[first]] = -np.inf
     if rise.max() < NEGLIGIBLE * threshold:
         return NOTHING
+    threshold = max(threshold, ROUNDING * float(np.abs(smooth).max()))
     needed = np.maximum(threshold, WORSE_ERRORS * rise_errors(x, y, parts))
     own = rise - SHARED_WEIGHT * shared_climb(train_x, train_y, grid)[first, last]
     best = int(np.argmax(own / needed))
@@ -135,7 +140,8 @@ def shared_climb(x: FloatArray, y: FloatArray, grid: FloatArray) -> FloatArray:
     """How much the training curve climbs between two places of the grid, (n, n), beyond its ordinary noise."""
     x, y = on_grid(x, y, N_GRID)
     ordinary = ORDINARY_CLIMB * np.nan_to_num(noise_of(y[x >= START]))
-    return np.maximum(largest_climb(np.interp(grid, x, running_median(y))) - ordinary, 0.0)
+    climb: FloatArray = np.maximum(largest_climb(np.interp(grid, x, running_median(y))) - ordinary, 0.0)
+    return climb
 
 
 def rise_errors(x: FloatArray, y: FloatArray, parts: Stretches) -> FloatArray:

@@ -21,6 +21,8 @@ START_POINTS = 3
 CHANCE_WIDTH = 0.02
 #: A value exactly at chance does not beat it, so it scores above 0.5 by this much of a width.
 AT_LEAST = 0.1
+#: A run whose metric and training loss never get better by this share of where they started has learned nothing.
+LEARNED = 0.002
 STEEPNESS = 6.0
 MIN_POINTS = 3
 
@@ -64,6 +66,18 @@ def lost_share(y: FloatArray) -> float:
         return 0.0
     start, best, end = float(usable[0]), float(usable.min()), float(running_median(usable)[-1])
     return (end - best) / (start - best) if start > best else 0.0
+
+
+def never_learned(y: FloatArray, loss: FloatArray) -> Mark:
+    """Neither the metric nor the positive training loss ever gets better than in the untrained model.
+
+    Both start with the untrained model. ``size`` is the larger of their gains, relative to the start.
+    """
+    curves = [values[np.isfinite(values)] for values in (y, loss)]
+    if min(map(len, curves)) < MIN_POINTS or 0 in (curves[0][0], curves[1][0]):
+        return UNKNOWN
+    size = max(float((own[0] - running_median(own).min()) / abs(own[0])) for own in curves)
+    return Mark(size=size, score=1.0 - logistic(size, LEARNED, STEEPNESS))
 
 
 def lost_metric(x: FloatArray, y: FloatArray, chance: float) -> Mark:

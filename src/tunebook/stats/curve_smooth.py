@@ -15,8 +15,6 @@ FloatArray = npt.NDArray[np.float64]
 MAD_TO_SD = 1.4826
 #: The widest window whose ends are worked out point by point.
 NARROW = 5
-#: Correlated noise shows around a median over this many points; a trend over so few hardly does.
-SLOW = 15
 
 
 def finite(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -75,16 +73,6 @@ def noise_of(y: FloatArray) -> float:
     if len(y) < 5:
         return float("nan")
     return robust_scale(np.diff(y, 2)) / math.sqrt(6.0)
-
-
-def slow_noise_of(y: FloatArray) -> float:
-    """Standard deviation of noise that may be correlated from one evaluation to the next.
-
-    The larger of ``noise_of``, which correlated noise passes through, and the scatter around a running
-    median of ``SLOW`` points; the first alone where the curve is shorter than two such windows.
-    """
-    noise = noise_of(y)
-    return noise if len(y) < 2 * SLOW else max(noise, robust_scale(y - running_median(y, SLOW)))
 
 
 def value_at(x: FloatArray, y: FloatArray, place: float) -> float:

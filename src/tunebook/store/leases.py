@@ -99,6 +99,15 @@ _END_ATTEMPT = insert(attempt_ends)
 _END_TRIAL = insert(outcomes)
 _LEAVE_QUEUE = delete(queue).where(queue.c.trial_id.in_(bindparam("trials", expanding=True)))
 
+_FAILED = text(
+    "SELECT o.trial_id, o.attempt_id, o.detail FROM outcomes o JOIN trials t ON t.id = o.trial_id "
+    "WHERE t.round_id = :round AND t.active AND o.status = 'failed' ORDER BY t.rank"
+)
+_TAKE_BACK = text("DELETE FROM outcomes WHERE trial_id = :trial AND status = 'failed'")
+_QUEUE_AGAIN = text(
+    "INSERT INTO queue (trial_id, round_id, rank) SELECT t.id, t.round_id, t.rank FROM trials t WHERE t.id = :trial"
+)
+
 
 def claim(
     connection: Connection,
@@ -163,6 +172,16 @@ def finish(connection: Connection, ended: Sequence[tuple[Claim, Outcome, float]]
             raise _lost(held_claim)
     if fresh:
         _finish(connection, tuple(fresh.values()), now)
+
+
+def reopen_failed(connection: Connection, name: str, now: float) -> int:
+    """Make the failed trials of the plan pending again; their attempts and what they said are kept."""
+    found = connection.execute(_FAILED, {"round": key_of(connection, name)}).all()
+    for trial_key, attempt_key, detail in found:
+        end_attempts(connection, [attempt_key], "failed", detail, now)
+        connection.execute(_TAKE_BACK, {"trial": trial_key})
+        connection.execute(_QUEUE_AGAIN, {"trial": trial_key})
+    return len(found)
 
 
 def end_attempts(connection: Connection, keys: Sequence[int], reason: EndReason, detail: str, now: float) -> None:

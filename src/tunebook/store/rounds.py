@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
@@ -43,6 +44,10 @@ _ADD = insert(rounds).returning(rounds.c.id)
 _ADD_DESIGN = insert(designs)
 
 
+#: The number a round's name begins with, as in ``04-warmup``.
+_LEADING = re.compile(r"\d{1,9}(?=\D|$)", re.ASCII)
+
+
 def save(connection: Connection, name: str, design: Round, now: float, origin: str) -> int:
     """Store a round, or a new version of its design where it differs; the number of the round."""
     lock(connection, ROUNDS_LOCK)
@@ -66,13 +71,19 @@ def key_of(connection: Connection, name: str) -> int:
 
 
 def resolve(connection: Connection, name_or_number: str) -> str:
-    """The name of the round with this name, or else with this number."""
+    """The name of the round with this name, or else with this number.
+
+    A number is the one a name begins with (``4`` is ``04-warmup``), or else the place in the order of making.
+    """
     numbered = connection.execute(_NUMBERED).all()
     names = [row.name for row in numbered]
     if name_or_number in names:
         return name_or_number
-    for number, name in numbered:
-        if name_or_number.isdecimal() and int(name_or_number) == number:
+    if name_or_number.isdecimal():
+        wanted = int(name_or_number)
+        named = [name for name in names if (found := _LEADING.match(name)) and int(found[0]) == wanted]
+        made = [name for number, name in numbered if number == wanted]
+        for name in named if len(named) == 1 else made:
             return str(name)
     raise _no_round(connection, name_or_number)
 

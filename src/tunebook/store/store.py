@@ -162,6 +162,13 @@ class Store:
         """End an attempt without an outcome: the trial is pending again. ``LeaseLost`` when it is not held."""
         self._database.write(leases.release, claim, reason, detail, seconds_of(now))
 
+    def reopen_failed(self, name: str, *, now: datetime) -> int:
+        """Make failed trials pending again, because a person mended what failed; how many.
+
+        A failure says nothing about a configuration, so it is the one ending that can be taken back.
+        """
+        return self._database.write(leases.reopen_failed, name, seconds_of(now))
+
     def finish(self, claim: Claim, outcome: Outcome, *, now: datetime, seconds: float) -> None:
         """Give a trial its final outcome. Twice for one attempt is once; ``LeaseLost`` for any other."""
         self.finish_many([(claim, outcome, seconds)], now=now)

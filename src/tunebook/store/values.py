@@ -9,8 +9,10 @@ from typing import Literal, TypeAlias
 from tunebook.core.outcome import Cause, Status
 from tunebook.core.trial import TrialSpec
 
-EndReason: TypeAlias = Literal["stopped", "killed", "hung", "lost"]
-"""Why an attempt ended without an outcome: a person stopped it, a signal ended it, it stood still, it vanished."""
+EndReason: TypeAlias = Literal["stopped", "killed", "hung", "lost", "failed"]
+"""Why an attempt ended without an outcome: a person stopped it, a signal ended it, it stood still, it vanished, or
+it failed and a person asked for another try.
+"""
 
 MISHAPS: tuple[EndReason, ...] = ("killed", "hung")
 """End reasons that may be the trial's own fault and therefore count against its retries."""

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 from tunebook.core.outcome import Status
 from tunebook.decide.render import render
 from tunebook.errors import InputError
-from tunebook.plan.folder import ROUNDS
-from tunebook.plan.folder import write_file
+from tunebook.plan.folder import ROUNDS, write_file
 from tunebook.project import utc_now
 from tunebook.show import sheet as sheets
 from tunebook.web import compare_page, project_page, round_page, trial_page

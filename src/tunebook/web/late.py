@@ -41,9 +41,12 @@ class Late:
 
     @cached_property
     def _reader(self) -> Reader:
-        from tunebook.web import analyst, answers, reader
+        # All of it under one lock: threads that import at the same time can see half-made modules.
+        from tunebook.web import analyst, reader
 
-        assert answers
+        for address in (*READS.values(), *WRITES.values()):
+            _function(address)
+        _ = self.project.store
         if self._in_process:
             return reader.Reader(self.project, analyst.inline)
         self._processes = analyst.Processes()
@@ -55,10 +58,11 @@ class Late:
 
     def answer(self, name: str, query: Mapping[str, Any]) -> tuple[str, bytes, str | None]:
         """Kind and bytes of the answer, and the name of the file it is to be saved as, if it is one."""
+        reader = self.reader  # before any import: see there
         from tunebook.web.answers import File
         from tunebook.web.pack import as_json
 
-        found = _function({**READS, **WRITES}[name])(self.reader, query)
+        found = _function({**READS, **WRITES}[name])(reader, query)
         if isinstance(found, File):
             return found.kind, found.data, found.name
         return (PACKED, found, None) if isinstance(found, bytes) else (JSON, as_json(found), None)

@@ -52,20 +52,19 @@ class StudySummary:
 
 
 def study_summaries(table: TrialTable) -> tuple[StudySummary, ...]:
-    """One for each study, in the order of the round. A trial no better than chance counts as infeasible."""
+    """One for each study, in the order of the round: trials of the search by how they ended, repeats left out."""
     return tuple(_summary(table, number) for number in range(len(table.studies)))
 
 
 def _summary(table: TrialTable, number: int) -> StudySummary:
-    own = table.study == number
-    infeasible = own & table.infeasible
-    statuses = [table.statuses[trial] for trial in np.flatnonzero(own & ~infeasible).tolist()]
+    own = (table.study == number) & table.sampled
+    statuses = [table.statuses[trial] for trial in np.flatnonzero(own).tolist()]
     ranked = table.order[(own & table.feasible)[table.order]]
     return StudySummary(
         study=table.studies[number],
-        trials=int(own.sum()),
+        trials=len(statuses),
         complete=statuses.count(Status.COMPLETE),
-        infeasible=int(infeasible.sum()) + statuses.count(Status.INFEASIBLE),
+        infeasible=statuses.count(Status.INFEASIBLE),
         failed=statuses.count(Status.FAILED),
         best=_best(table, int(ranked[0])) if len(ranked) else None,
     )

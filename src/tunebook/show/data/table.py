@@ -31,8 +31,8 @@ class TrialTable:
 
     ``study`` is a position in ``studies``, ``values`` and ``steps`` the objective and where it was
     reached (NaN and -1 where there is none), ``order`` the feasible trials, best first. ``feasible``
-    and ``infeasible`` are those of ``View``, among the trials a search drew: repeats and baselines
-    have curves but no place in the sample.
+    and ``infeasible`` are those of ``View``, among the trials a search drew (``sampled``): repeats and
+    baselines have curves but no place in the sample.
     """
 
     objective: Objective
@@ -46,6 +46,7 @@ class TrialTable:
     feasible: BoolArray
     infeasible: BoolArray
     order: IntArray
+    sampled: BoolArray
 
     def __len__(self) -> int:
         return len(self.names)
@@ -105,4 +106,5 @@ def table_of(view: View) -> TrialTable:
         feasible=view.feasible & view.searched_trials,
         infeasible=view.infeasible & view.searched_trials,
         order=view.order,
+        sampled=view.searched_trials,
     )

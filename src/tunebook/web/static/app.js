@@ -72,7 +72,18 @@ function theme() {
 }
 
 theme();
-byId("print").addEventListener("click", () => window.print());
+
+// Paper is white: plots and words are redrawn in light colours for the time of printing.
+byId("print").addEventListener("click", async () => {
+  const root = document.documentElement, chosen = root.dataset.theme;
+  const wear = (theme) => {
+    if (theme === undefined) delete root.dataset.theme; else root.dataset.theme = theme;
+    document.dispatchEvent(new Event("themechange"));
+  };
+  if (isDark()) { wear("light"); await new Promise((done) => setTimeout(done, 800)); }
+  window.print();
+  if (root.dataset.theme !== chosen) wear(chosen);
+});
 document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
 addEventListener("hashchange", show);
 show();

@@ -3,7 +3,7 @@
 import { brief, byId, cell, fill, h, say, short, table } from "./dom.js";
 import { getJson, getPacked, listen } from "./api.js";
 import { address } from "./app.js";
-import { Gallery, LinkedPlot, trialWords } from "./plots.js";
+import { Gallery, LinkedPlot, plotly, trialWords } from "./plots.js";
 import { Link } from "./link.js";
 import { counted, objectiveWords, progressOf } from "./words.js";
 
@@ -22,6 +22,7 @@ class RoundPage {
   }
 
   async start(finding) {
+    plotly().catch(() => {});  // on its way while the data is; a plot that needs it tells when it failed
     this.take(await getPacked("round", this.query));
     this.build();
     this.link.subscribe((what) => this.linked(what));
