@@ -4,8 +4,8 @@
 
 Clean curves are a plateau, a slow improvement or a power law, with 20 to 300 evaluations, and noise of autocorrelation
 0, 0.3 or 0.6 whose standard deviation lies between 0.2 and 2 material units; every training curve has noise of its
-own. A share of labels given to clean curves is a false alarm where the curve without its noise does not deserve
-the label. Faults are of at least four standard deviations of the noise and of the size that the label asks for.
+own. A label given to a clean curve is a false alarm where the curve without its noise does not deserve it. Faults
+are at least four standard deviations of the noise (spikes eight) and twice the size that the label asks for.
 The acceptance is at most 5 % false alarms, and a recall of 90 % (methods §7).
 """
 

@@ -65,6 +65,70 @@ def test_a_widened_range_keeps_what_ran_and_goes_on_in_the_wider_one(project):
     assert any(trial.config["learning_rate"] < 1e-3 for trial in after)
 
 
+def test_a_widened_range_with_nothing_left_to_run_is_told(project):
+    def train(trial: tunebook.Trial) -> None:
+        trial.log(0, {"valid/error": 1.0})
+
+    project.run(design(search={"trials": 8}), executor="inline", function=train)
+    assert "unseen_range" not in {finding.code for finding in project.check(design(search={"trials": 8})).findings}
+    wide = {"learning_rate": {"low": 1e-3, "high": 1e6, "scale": "log"}}
+    [told] = [
+        finding
+        for finding in project.check(design(nuisance=wide, search={"trials": 8})).findings
+        if finding.code == "unseen_range"
+    ]
+    assert told.evidence["direction"] == "high"
+    assert told.next.trials == 16
+    more = project.check(design(nuisance=wide, search={"trials": 16}))
+    assert "unseen_range" not in {finding.code for finding in more.findings}
+
+
+def test_failed_trials_get_another_try_when_asked(project):
+    def broken(trial: tunebook.Trial) -> None:
+        raise RuntimeError("a slip in the code")
+
+    def mended(trial: tunebook.Trial) -> None:
+        trial.log(0, {"valid/error": 1.0})
+
+    project.run(design(), executor="inline", function=broken)
+    [failure, *_] = project.failures("01-python")
+    assert "a slip in the code" in failure.detail
+    project.run(design(), executor="inline", function=mended)
+    assert len(project.failures("01-python")) == 4  # results stay unless a person asks
+    project.run(design(), executor="inline", function=mended, retry_failed=True)
+    assert project.failures("01-python") == []
+    assert [row.attempts for row in project.store.trials("01-python")] == [2, 2, 2, 2]
+
+
+def test_rounds_are_found_by_the_number_in_their_name(project):
+    for name in ("04-two", "01-python"):
+        project.plan(design(name=name))
+    assert project.evidence("4").name == "04-two"
+    assert project.evidence(1).name == "01-python"
+    assert project.evidence("2").name == "01-python"  # no name begins with it: the second that was made
+
+
+def test_an_interrupted_repeat_goes_on_with_the_seeds_it_chose(project, monkeypatch):
+    def train(trial: tunebook.Trial) -> None:
+        trial.log(0, {"valid/error": trial["learning_rate"] + trial.seed % 7})
+
+    project.run(design(), executor="inline", function=train)
+    ran = []
+    monkeypatch.setattr(Project, "_run_stored", lambda self, *args: ran.append(args))
+    project.repeat("01-python", seeds=3, executor="inline")
+    project.repeat("01-python", seeds=3, executor="inline")
+    assert len(ran) == 2
+    assert len(project.evidence("01-python").trials) == 4 + 3
+
+
+def test_a_store_that_was_named_has_to_be_there(tmp_path):
+    with (
+        Project.open(tmp_path, store=f"sqlite:///{tmp_path}/nowhere/x.db") as opened,
+        pytest.raises(Exception, match="nowhere"),
+    ):
+        opened.status()
+
+
 def test_a_narrowed_range_retires_what_lies_outside(project):
     def train(trial: tunebook.Trial) -> None:
         trial.log(0, {"valid/error": 1.0})

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tunebook.core.config import Value
+from tunebook.core.finding import Finding
 from tunebook.core.launch import Launch, current_launch
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
@@ -168,6 +169,7 @@ class Project:
 
         checked = self.design(design)
         summary = summarise(checked, seconds_per_step=self.seconds_per_step(checked), workers=workers)
+        summary = replace(summary, findings=summary.findings + self._unseen(checked))
         launch = current_launch(self.launches())
         if launch is None:
             return summary
@@ -291,7 +293,13 @@ class Project:
 
         imported = reader(kind)(Path(path))
         for found in imported.rounds:
-            self.store.import_round(found.name, found.design, found.trials, now=self._clock(), origin=kind)
+            try:
+                self.store.import_round(found.name, found.design, found.trials, now=self._clock(), origin=kind)
+            except InputError as error:
+                raise InputError(
+                    f"round {found.name} of {path} does not go with the round of that name in the store: {error}; "
+                    "import it into a project of its own with --project"
+                ) from error
         return imported
 
     def export(self, round_name: str, target: str | Path) -> list[Path]:
@@ -480,6 +488,13 @@ class Project:
             on_event=on_event,
             function=function,
         )
+
+    def _unseen(self, design: Round) -> tuple[Finding, ...]:
+        """What a design searches beyond all of its trials, when no further one is planned (R7)."""
+        from tunebook.plan.unseen import unseen_findings
+
+        existing = self._existing(design.name)
+        return unseen_findings(design, existing) if existing else ()
 
     def _has_open_repeats(self, evidence: Evidence) -> bool:
         return any(trial.purpose is TrialPurpose.REPEAT and not trial.status.is_final for trial in evidence)

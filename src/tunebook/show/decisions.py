@@ -70,7 +70,7 @@ def verdict(found: Verdict, *, is_written: bool = False) -> RenderableType:
 
 
 def _first_answer(found: Verdict) -> str:
-    if found.baseline is None:
+    if found.baseline is None or found.baseline == found.candidate:
         return "unknown: there is no baseline to compare with"
     return configuration_text(found.configuration, found.threshold)
 

@@ -76,7 +76,7 @@ def never_learned(y: FloatArray, loss: FloatArray) -> Mark:
     curves = [values[np.isfinite(values)] for values in (y, loss)]
     if min(map(len, curves)) < MIN_POINTS or 0 in (curves[0][0], curves[1][0]):
         return UNKNOWN
-    size = max(float((own[0] - running_median(own).min()) / abs(own[0])) for own in curves)
+    size = max(float(own[0] - running_median(own).min()) / abs(float(own[0])) for own in curves)
     return Mark(size=size, score=1.0 - logistic(size, LEARNED, STEEPNESS))
 
 
