@@ -16,10 +16,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import sqlalchemy as sa
 
+#: Set where a missing PostgreSQL is an error instead of a reason to skip.
+REQUIRED = "TUNEBOOK_REQUIRE_POSTGRES"
 GIVEN = "TUNEBOOK_TEST_PG"
 FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 SETTINGS = {
@@ -99,7 +102,7 @@ def server() -> Iterator[Server]:
     """A running server that only this block uses, so that it may be stopped and started again."""
     reason = why_not()
     if reason is not None or find_binaries() is None:
-        pytest.skip(reason or "no PostgreSQL to start here")
+        missing(reason or "no PostgreSQL to start here")
     made = Server()
     try:
         made.start()
@@ -113,6 +116,13 @@ def server() -> Iterator[Server]:
             cwd=made.folder,
         )
         shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip, or fail where the environment says that PostgreSQL has to be there."""
+    if os.environ.get(REQUIRED):
+        pytest.fail(f"{REQUIRED} is set, but: {reason}")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

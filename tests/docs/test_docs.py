@@ -51,7 +51,9 @@ def test_modules_and_tests_named_in_coverage_exist():
     for path in set(re.findall(r"`((?:tests|benchmarks|examples)/[\w/.-]+)`", text)):
         assert (ROOT / path).exists(), path
     for path in set(
-        re.findall(r"`((?:core|handle|stats|plan|store|run|learn|bridges|decide|show|cli|kit|procedures|web)/[\w/.]+)`", text)
+        re.findall(
+            r"`((?:core|handle|stats|plan|store|run|learn|bridges|decide|show|cli|kit|procedures|web)/[\w/.]+)`", text
+        )
     ):
         assert (ROOT / "src" / "tunebook" / path).exists(), path
 
