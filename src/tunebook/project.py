@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -343,6 +344,23 @@ class Project:
             self.store.add_trials(evidence.name, specs, now=self._clock())
         return self._run_stored(evidence.name, evidence.round, workers, executor, on_event)
 
+    def repeat_study(
+        self,
+        round_name: str,
+        *,
+        workers: int = 1,
+        executor: str = "local",
+        on_event: Callable[[Any], None] | None = None,
+    ) -> RunReport:
+        """Search the round again with another search seed, as a round of its own that ``decide`` counts in (D2)."""
+        from tunebook.decide.repeats import repeated_study
+
+        name = self.store.resolve(str(round_name))
+        done = [row.name for row in self.store.rounds()]
+        number = next(n for n in count(1) if not self._is_over(f"{name}-again-{n}", done))
+        again = repeated_study(self.store.design(name), number)
+        return self.run(again, workers=workers, executor=executor, on_event=on_event)
+
     def decide(
         self,
         round_name: str,
@@ -363,6 +381,7 @@ class Project:
             earlier=self.earlier_spread(evidence),
             objective=wanted,
             threshold=threshold,
+            replicas=self._replicas(evidence.name),
         )
 
     def adopt(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> Launch:
@@ -489,6 +508,17 @@ class Project:
             function=function,
         )
 
+    def _replicas(self, name: str) -> tuple[Evidence, ...]:
+        """Finished repetitions of a round's search, while its design is still what they repeated."""
+        done = [row.name for row in self.store.rounds()]
+        names = [other for other in done if is_repetition(other, name) and self._is_over(other, done)]
+        own = self.store.design(name)
+        found = (self.store.snapshot(other) for other in names)
+        return tuple(other for other in found if replace(other.round, search=own.search) == own)
+
+    def _is_over(self, name: str, known: Sequence[str]) -> bool:
+        return name in known and all(status.is_final or not n for status, n in self.store.counts(name).items())
+
     def _unseen(self, design: Round) -> tuple[Finding, ...]:
         """What a design searches beyond all of its trials, when no further one is planned (R7)."""
         from tunebook.plan.unseen import unseen_findings
@@ -545,6 +575,12 @@ def revised(own: Objective, other: str | Objective | None) -> Objective:
     if isinstance(other, Objective):
         return other
     return own.revised(other) if other else own
+
+
+def is_repetition(name: str, of: str) -> bool:
+    """Whether a round is a repetition of the search of another, by its name."""
+    stem, _, number = name.rpartition("-again-")
+    return stem == of and number.isdecimal()
 
 
 def _listed(names: list[str]) -> str:

@@ -190,3 +190,18 @@ def test_one_setting_without_a_launch_has_no_baseline_and_says_so(project, tuneb
     assert "there is no baseline to compare with" in said
     assert "nothing tells how much" not in said
     assert "one setting only\n" not in said
+
+
+def test_a_study_can_really_be_repeated_and_counts_in_the_decision(repeated, tunebook):
+    before = tunebook("decide", "01-it", "--json").document
+    again = tunebook("repeat", "01-it", "--study", "--executor", "inline", "--json")
+    assert again.status == 0, again.err
+    assert again.document["round"] == "01-it-again-1"
+    assert again.document["trials"]["complete"] == 12
+    first = {item["trial"] for item in tunebook("suggest", "01-it", "--json").document["configurations"]}
+    curves = tunebook("curves", "01-it-again-1", "--json").document["trials"]
+    assert first.isdisjoint(item["trial"] for item in curves)
+    after = tunebook("decide", "01-it", "--json").document
+    assert after["settings"] != before["settings"]
+    assert any("again" in reason or "repetition" in reason or "search" in reason for reason in after["because"])
+    assert tunebook("repeat", "01-it", "--study", "--executor", "inline", "--json").document["round"] == "01-it-again-2"

@@ -58,6 +58,7 @@ def repeat(
         list[str] | None, typer.Option("--trial", metavar="ID", help="This trial instead of the best and the baseline.")
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many further seeds.")] = 5,
+    study: Annotated[bool, typer.Option("--study", help="Search again with another search seed instead.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Trials at a time.")] = 1,
     executor: Annotated[str, typer.Option("--executor", help="local or inline.")] = "local",
     project: ProjectOption = None,
@@ -74,10 +75,13 @@ def repeat(
         with Project.open(project, store=store) as opened:
             evidence = opened.evidence(round_name)
             with following(output, evidence.round) as on_event:
-                opened.repeat(
-                    round_name, trials=trials, seeds=seeds, workers=workers, executor=executor, on_event=on_event
-                )
-            [reached] = opened.status(round_name)
+                if study:
+                    done = opened.repeat_study(round_name, workers=workers, executor=executor, on_event=on_event)
+                else:
+                    done = opened.repeat(
+                        round_name, trials=trials, seeds=seeds, workers=workers, executor=executor, on_event=on_event
+                    )
+            [reached] = opened.status(done.round)
             evidence = opened.evidence(round_name)
         output.show(reached.to_mapping(), lambda: decisions.repeats(evidence))
 
