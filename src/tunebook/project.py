@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
 from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
-from tunebook.core.trial import TrialPurpose, TrialSpec
+from tunebook.core.trial import TrialSpec
 from tunebook.core.verdict import Verdict
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from tunebook.show.screens import Failure
     from tunebook.show.sheet import SheetRow
     from tunebook.show.tables import RoundStatus
-    from tunebook.stats.variance import Spread
     from tunebook.store.store import Store
 
 STORE_FILE = "tunebook.db"
@@ -248,16 +246,11 @@ class Project:
         return self.store.snapshot(self.store.resolve(str(round_name)))
 
     def seconds_per_step(self, design: Round) -> float | None:
-        """Median seconds a training step took in trials of the same way to train; None before the first."""
-        if not self.has_store:
-            return design.run.seconds_per_step
-        seen = [
-            row.seconds / row.spec.max_train_steps
-            for other in self.store.rounds()
-            for row in self.store.trials(other.name)
-            if row.status is Status.COMPLETE and row.seconds and row.spec.way_to_train == design.way_to_train
-        ]
-        return sorted(seen)[len(seen) // 2] if seen else design.run.seconds_per_step
+        """What a training step took so far, else what the design says; None when neither tells (S6)."""
+        from tunebook.history import seconds_per_step
+
+        seen = seconds_per_step(self.store, design) if self.has_store else None
+        return seen or design.run.seconds_per_step
 
     # -- learning ----------------------------------------------------------------------------
 
@@ -337,9 +330,10 @@ class Project:
     ) -> RunReport:
         """Run the best trial of every setting and the baseline again with other seeds (D1)."""
         from tunebook.decide.repeats import repeat_specs
+        from tunebook.history import has_open_repeats
 
         evidence = self.evidence(round_name)
-        if not self._has_open_repeats(evidence):  # what an interrupted call left comes first
+        if not has_open_repeats(evidence):  # what an interrupted call left comes first
             specs = repeat_specs(evidence, self.baseline(), trials, seeds)
             self.store.add_trials(evidence.name, specs, now=self._clock())
         return self._run_stored(evidence.name, evidence.round, workers, executor, on_event)
@@ -353,12 +347,9 @@ class Project:
         on_event: Callable[[Any], None] | None = None,
     ) -> RunReport:
         """Search the round again with another search seed, as a round of its own that ``decide`` counts in (D2)."""
-        from tunebook.decide.repeats import repeated_study
+        from tunebook.history import next_repetition
 
-        name = self.store.resolve(str(round_name))
-        done = [row.name for row in self.store.rounds()]
-        number = next(n for n in count(1) if not self._is_over(f"{name}-again-{n}", done))
-        again = repeated_study(self.store.design(name), number)
+        again = next_repetition(self.store, self.store.resolve(str(round_name)))
         return self.run(again, workers=workers, executor=executor, on_event=on_event)
 
     def decide(
@@ -370,29 +361,34 @@ class Project:
         threshold: float | None = None,
     ) -> Verdict:
         """The answers to both questions of a round, and the verdict (D2, D3); changes nothing."""
+        from tunebook import history
         from tunebook.decide.verdict import decide
 
         evidence = self.evidence(round_name)
-        wanted = revised(evidence.round.objective, objective)
         return decide(
             evidence,
             self.baseline(),
             complexity=complexity,
-            earlier=self.earlier_spread(evidence),
-            objective=wanted,
+            earlier=history.earlier_spread(self.store, evidence),
+            objective=revised(evidence.round.objective, objective),
             threshold=threshold,
-            replicas=self._replicas(evidence.name),
+            replicas=history.replicas(self.store, evidence.name),
         )
 
     def adopt(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> Launch:
         """Write a verdict's candidate to the ledger as the new baseline (D4)."""
         from tunebook.decide import ledger
+        from tunebook.history import revision
 
         design = self.store.design(verdict.round)
         trial = verdict.candidate.trial if verdict.candidate else ""
-        revision = self._revision(verdict.round, trial)
         launch = ledger.next_launch(
-            self.launches(), verdict, now=self._clock(), who=who or user(), note=note, revision=revision
+            self.launches(),
+            verdict,
+            now=self._clock(),
+            who=who or user(),
+            note=note,
+            revision=revision(self.store, verdict.round, trial),
         )
         self._write_launch(launch, design)
         return launch
@@ -428,6 +424,7 @@ class Project:
         """Train the initial configuration, check it against chance and make it launch 0 (S1)."""
         from tunebook.decide import baseline, ledger
         from tunebook.decide.start import measured
+        from tunebook.history import revision
 
         launches = self.launches()
         if current_launch(launches) is not None:
@@ -443,7 +440,7 @@ class Project:
             now=self._clock(),
             who=user(),
             note=note,
-            revision=self._revision(first.name, evidence.trials[0].name),
+            revision=revision(self.store, first.name, evidence.trials[0].name),
         )
         self._write_launch(launch, first)
         return launch
@@ -464,27 +461,16 @@ class Project:
 
     def baseline(self) -> Baseline | None:
         """The launch in force with its runs; None before the first."""
-        from tunebook.decide.baseline import Baseline
+        from tunebook import history
 
-        launch = current_launch(self.launches())
-        return Baseline.of(launch, self.store.snapshot(launch.round)) if launch else None
-
-    def earlier_spread(self, evidence: Evidence) -> Spread | None:
-        """Trial variance measured in other rounds of the same pipeline (S7); None when there is none."""
-        from tunebook.decide.ledger import pipeline_fingerprint
-        from tunebook.learn.view import View
-        from tunebook.stats.variance import merged
-
-        own = pipeline_fingerprint(evidence.round)
-        others = [row.name for row in self.store.rounds() if row.name != evidence.name]
-        same = [name for name in others if pipeline_fingerprint(self.store.design(name)) == own]
-        return merged(View.of(self.evidence(name)).repeat_spread for name in same)
+        return history.baseline(self.store, self.launches())
 
     # -- inside ------------------------------------------------------------------------------
 
     def _existing(self, round_name: str) -> tuple[TrialSpec, ...]:
-        known = {row.name for row in self.store.rounds()} if self.has_store else set()
-        return self.store.specs(round_name, retired=True) if round_name in known else ()
+        from tunebook.history import specs_of
+
+        return specs_of(self.store, round_name) if self.has_store else ()
 
     def _run_stored(
         self,
@@ -508,26 +494,12 @@ class Project:
             function=function,
         )
 
-    def _replicas(self, name: str) -> tuple[Evidence, ...]:
-        """Finished repetitions of a round's search, while its design is still what they repeated."""
-        done = [row.name for row in self.store.rounds()]
-        names = [other for other in done if is_repetition(other, name) and self._is_over(other, done)]
-        own = self.store.design(name)
-        found = (self.store.snapshot(other) for other in names)
-        return tuple(other for other in found if replace(other.round, search=own.search) == own)
-
-    def _is_over(self, name: str, known: Sequence[str]) -> bool:
-        return name in known and all(status.is_final or not n for status, n in self.store.counts(name).items())
-
     def _unseen(self, design: Round) -> tuple[Finding, ...]:
         """What a design searches beyond all of its trials, when no further one is planned (R7)."""
         from tunebook.plan.unseen import unseen_findings
 
         existing = self._existing(design.name)
         return unseen_findings(design, existing) if existing else ()
-
-    def _has_open_repeats(self, evidence: Evidence) -> bool:
-        return any(trial.purpose is TrialPurpose.REPEAT and not trial.status.is_final for trial in evidence)
 
     def _write_launch(self, launch: Launch, design: Round) -> None:
         """Write the design that trains a launch again, and the launch itself into the ledger."""
@@ -547,12 +519,6 @@ class Project:
             return self.decide(round_name)
         except InputError:
             return None
-
-    def _revision(self, round_name: str, trial: str) -> str | None:
-        record = self.store.provenance(trial, round=round_name) if trial else None
-        git = (record or {}).get("git") or {}
-        revision: str | None = git.get("revision")
-        return revision
 
     def _design_file(self, round_name: str) -> str:
         """Where a round's design lies, from the project's folder; empty where the project has no file of it."""
@@ -575,12 +541,6 @@ def revised(own: Objective, other: str | Objective | None) -> Objective:
     if isinstance(other, Objective):
         return other
     return own.revised(other) if other else own
-
-
-def is_repetition(name: str, of: str) -> bool:
-    """Whether a round is a repetition of the search of another, by its name."""
-    stem, _, number = name.rpartition("-again-")
-    return stem == of and number.isdecimal()
 
 
 def _listed(names: list[str]) -> str:
