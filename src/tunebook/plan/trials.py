@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tunebook.core.collecting import without_collecting
 from tunebook.core.config import Config
 from tunebook.core.hyperparameter import Choice
 from tunebook.core.round import Round
@@ -91,8 +92,9 @@ def plan_trials(design: Round, existing: Sequence[TrialSpec] = ()) -> tuple[Tria
     if design.search.algorithm == "list":
         known = {spec.id: spec for spec in existing if belongs(design, spec)}
         return tuple(known.get(spec.id, spec) for spec in listed.trials(design))
-    planner = _Planner(_branches(design), existing)
-    return tuple(spec for study in planner.studies() for spec in study)
+    with without_collecting():
+        planner = _Planner(_branches(design), existing)
+        return tuple(spec for study in planner.studies() for spec in study)
 
 
 def trial_counts(design: Round) -> dict[str, int]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Select, bindparam, select
 
+from tunebook.core.collecting import without_collecting
 from tunebook.core.config import Config, Value
 from tunebook.core.outcome import Cause, Status
 from tunebook.core.round import Round
@@ -112,18 +111,6 @@ def _evidence(connection: Connection, name: str, round_key: int, design: Round, 
         trials=records,
         curves=_curves(connection, round_key, [row[0] for row in rows]),
     )
-
-
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Hold the search for garbage, which takes a third of the time of making many values and finds none."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def studies_of(design: Round, records: Sequence[TrialRecord]) -> tuple[Study, ...]:
