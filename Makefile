@@ -28,6 +28,7 @@ demo: setup ## tune a real network on real images: check, run, learn, repeat, de
 	$(TUNEBOOK) learn 01-dropout --html report.html
 	$(TUNEBOOK) decide 01-dropout
 	$(TUNEBOOK) next 01-dropout -o rounds/02-next.toml
+	@cat $(DEMO)/rounds/02-next.toml
 	$(TUNEBOOK) sheet
 	@echo "The report is $(DEMO)/report.html, the next design $(DEMO)/rounds/02-next.toml, the store $(DEMO)/tunebook.db"
 
