@@ -104,6 +104,7 @@ def test_a_dead_runner_takes_its_children_with_it(tmp_path: Path) -> None:
     first = project.in_background(workers=2)
     wait_until(lambda: len(list(tmp_path.glob(".tunebook/trials/round/*/checkpoints/step-00000003"))) == 2)
     (token,) = {lease.owner.id for lease in project.store.leases(NAME)}
+    assert descendants(token)
     kill(first)
     wait_until(lambda: not descendants(token))
 

@@ -328,7 +328,9 @@ def without_most(evidence: Evidence) -> Round:
 
 @pytest.mark.parametrize("name", bad_inputs())
 def test_bad_input_gives_data_that_is_json(name: str) -> None:
-    compact(plot_data(bad_inputs()[name]).to_mapping())
+    evidence = bad_inputs()[name]
+    document = json.loads(compact(plot_data(evidence).to_mapping()))
+    assert len(document["trials"]["names"]) == len(evidence.trials)
 
 
 def test_all_data_of_1000_trials_is_small() -> None:

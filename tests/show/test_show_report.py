@@ -172,7 +172,9 @@ def test_caveats_name_what_was_held_fixed_and_how_to_reproduce_is_there() -> Non
 def test_hardly_any_trials_still_make_a_report(n_trials: int) -> None:
     evidence = make_evidence(2, n_points=4)
     curves = {name: type(c).pack([c[i] for i in range(n_trials)]) for name, c in evidence.curves.items()}
-    Page(without_plotly(render(replace(evidence, trials=evidence.trials[:n_trials], curves=curves))))
+    text = without_plotly(render(replace(evidence, trials=evidence.trials[:n_trials], curves=curves)))
+    Page(text)
+    assert all((trial.name in text) == (number < n_trials) for number, trial in enumerate(evidence.trials))
 
 
 def test_all_infeasible_still_makes_a_report() -> None:
@@ -185,7 +187,8 @@ def test_all_infeasible_still_makes_a_report() -> None:
 
 def test_configurations_without_values_are_no_trouble() -> None:
     evidence = make_evidence(4)
-    render(replace(evidence, trials=tuple(replace(t, config=Config()) for t in evidence.trials)))
+    text = render(replace(evidence, trials=tuple(replace(t, config=Config()) for t in evidence.trials)))
+    assert all(trial.name in text for trial in evidence.trials)
 
 
 def test_the_report_of_1000_trials_is_under_8_megabytes() -> None:
