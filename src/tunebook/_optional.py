@@ -14,9 +14,6 @@ EXTRAS = {
     "pandas": "frames",
     "pyarrow": "frames",
     "torch": "kit",
-    "botorch": "bayes",
-    "ray": "ray",
-    "submitit": "slurm",
     "starlette": "web",
     "uvicorn": "web",
 }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
@@ -111,12 +110,6 @@ class Evidence:
     def metrics(self) -> tuple[str, ...]:
         """All metrics that any trial logged, sorted."""
         return tuple(sorted(self.curves))
-
-    @cached_property
-    def study_index(self) -> IntArray:
-        """Position in ``studies`` of every trial's study; -1 for a trial outside all of them."""
-        position = {study.name: number for number, study in enumerate(self.studies)}
-        return read_only(np.array([position.get(trial.study, -1) for trial in self.trials], dtype=np.int64))
 
     def mask(
         self, *statuses: Status, study: str | None = None, purpose: TrialPurpose | None = None

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from opda.nonparametric import EmpiricalDistribution
 from scipy.stats import binom
 
+from tunebook.plan.budget import chance_of_hit, trials_needed
 from tunebook.stats import best_of_n
-from tunebook.stats.density import hit_probability, n_within, trials_needed
+from tunebook.stats.density import n_within
 
 # The vector of opda's own tests, for a metric that is maximised; keys are its negatives.
 OPDA = -np.array([0.72, 0.83, 0.92, 0.68, 0.75])
@@ -118,11 +119,11 @@ def test_doubling_needs_a_tail_and_sees_a_flat_one():
 @pytest.mark.parametrize(("share", "trials"), [(0.20, 14), (0.10, 29), (0.05, 59), (0.02, 149), (0.01, 299)])
 def test_trials_needed_for_the_best_share(share, trials):
     assert trials_needed(share) == trials
-    assert hit_probability(trials, share) >= 0.95 > hit_probability(trials - 1, share)
+    assert chance_of_hit(trials, share) >= 0.95 > chance_of_hit(trials - 1, share)
 
 
 def test_hits_of_at_least_two():
-    assert hit_probability(20, 0.05, 2) == pytest.approx(binom.sf(1, 20, 0.05))
+    assert chance_of_hit(20, 0.05, 2) == pytest.approx(binom.sf(1, 20, 0.05))
 
 
 @settings(max_examples=50)

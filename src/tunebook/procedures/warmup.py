@@ -44,7 +44,6 @@ LONGEST_SHARE = 0.10
 LONG_SHARE = 0.05
 #: I2: after the warmup the rate stays constant for twice its length.
 HOLD_PER_WARMUP = 2
-SHORTEST = 10
 #: Steps of bisection between the longest that fails and the shortest that survives: within a factor of 1.8.
 BISECTIONS = 2
 #: Rates of the final comparison, as shares of the base rate on a log scale.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -124,8 +124,3 @@ def lock(connection: Connection, key: int) -> None:
 
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
-
-
-def scalar_map(connection: Connection, statement: Any, parameters: dict[str, Any]) -> dict[Any, Any]:
-    """A mapping from the first column to the second."""
-    return {row[0]: row[1] for row in connection.execute(statement, parameters)}

@@ -24,8 +24,6 @@ from tunebook.web.reader import Picture
 LATER = ("grad-norm", "curves-1", "curves-2")
 #: Types of a column of numbers; of a truth value (which Python takes for a number) it is not.
 NUMBERS = {int, float, type(None)}
-#: What a card shows of a finding.
-SHOWN = ("code", "requirement", "severity", "says", "why", "confidence_text", "subject_text", "next_text", "subject")
 #: Names of the traces that hold several trials as one line with gaps.
 BEHIND, BROKEN = "other trials", "infeasible trials"
 
