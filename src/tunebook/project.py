@@ -181,7 +181,8 @@ class Project:
         wanted = self.design(design)
         if trials is not None:
             wanted = replace(wanted, search=replace(wanted.search, trials=trials))
-        return wanted.name, plan_trials(wanted, self._existing(wanted.name))
+        specs = plan_trials(wanted, self._existing(wanted.name))
+        return wanted.name, (*specs, *self._chosen_next(wanted, specs))
 
     # -- running -----------------------------------------------------------------------------
 
@@ -492,7 +493,18 @@ class Project:
             executor=executor,
             on_event=on_event,
             function=function,
+            refill=self._refill(replace(design, name=name)),
         )
+
+    def _refill(self, design: Round) -> Callable[[int], int] | None:
+        """How a round gets further trials while it runs; None for a search that is planned beforehand (X1)."""
+        if design.search.algorithm != "bayes":
+            return None
+        from tunebook.exploitation import History
+
+        history = History(self.store, design)
+        _ = history.earlier  # what the search cannot start from is told before anything runs
+        return lambda n: history.refill(n, self._clock())
 
     def _unseen(self, design: Round) -> tuple[Finding, ...]:
         """What a design searches beyond all of its trials, when no further one is planned (R7)."""
@@ -500,6 +512,18 @@ class Project:
 
         existing = self._existing(design.name)
         return unseen_findings(design, existing) if existing else ()
+
+    def _chosen_next(self, design: Round, planned: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:
+        """The trial that a search which learns would run after those of the plan, as far as is known (X1)."""
+        if design.search.algorithm != "bayes" or not self.has_store:
+            return ()
+        from tunebook.exploit.propose import next_trials
+        from tunebook.exploitation import History
+
+        known = {spec.id for spec in self._existing(design.name)}
+        if not known.issuperset(spec.id for spec in planned):
+            return ()
+        return next_trials(design, planned, History(self.store, design).observed(), 1)
 
     def _write_launch(self, launch: Launch, design: Round) -> None:
         """Write the design that trains a launch again, and the launch itself into the ledger."""

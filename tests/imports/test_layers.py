@@ -30,6 +30,7 @@ LAYERS = {
     "decide": 5,
     "procedures": 5,
     "show": 5,
+    "exploitation": 6,
     "history": 6,
     "project": 6.5,
     "autopilot": 6,

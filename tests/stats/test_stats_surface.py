@@ -13,7 +13,7 @@ from tunebook.stats.good_region import optimum_positions
 from tunebook.stats.instability import cut_off, share_of_outliers, turns_up
 from tunebook.stats.landscape import fit_landscape
 from tunebook.stats.sensitivity import pair_interaction, sobol
-from tunebook.stats.surface import Columns, fit_surface
+from tunebook.stats.surface import Columns, Prior, fit_surface
 from tunebook.stats.warp import LogWarp
 
 
@@ -38,7 +38,7 @@ def test_posterior_agrees_with_scikit_learn():
     values = np.sin(4 * units[:, 0]) + units[:, 1]
     ours = fit_surface(plain(units), values)
     kernel = ConstantKernel(ours.signal, "fixed") * RBF(ours.lengths, "fixed") + ConstantKernel(
-        module.MEAN_VARIANCE, "fixed"
+        module.EXTRAPOLATING.mean_variance, "fixed"
     )
     theirs = GaussianProcessRegressor(kernel, alpha=ours.noise + module.JITTER, optimizer=None)
     theirs.fit(units, (values - ours.shift) / ours.scale)
@@ -49,15 +49,16 @@ def test_posterior_agrees_with_scikit_learn():
     assert found_covariance == pytest.approx(ours.scale**2 * covariance, abs=1e-6)
 
 
-def test_gradient_of_the_posterior_mode():
+@pytest.mark.parametrize("prior", [module.EXTRAPOLATING, Prior(is_rough=True, mean_variance=1.0)])
+def test_gradient_of_the_posterior_mode(prior):
     units = np.column_stack([cube(15, 2), np.repeat([0.0, 1.0, np.nan], 5)])
     points = Columns(units, np.array([False, False, True]))
-    distances = module._distances(units, units, points.is_choice)
+    distances = module.squared_differences(units, units, points.is_choice)
     values = np.random.default_rng(0).normal(size=15)
     at = np.array([0.1, -0.3, 0.5, 0.2, -1.0])
-    means, spreads = module._prior(3, None)
-    gradient = module._loss(at, distances, values, means, spreads)[1]
-    numeric = approx_fprime(at, lambda x: module._loss(x, distances, values, means, spreads)[0], 1e-6)
+    means, spreads = module._believed(prior, 3, None)
+    gradient = module._loss(at, distances, values, means, spreads, prior)[1]
+    numeric = approx_fprime(at, lambda x: module._loss(x, distances, values, means, spreads, prior)[0], 1e-6)
     assert gradient == pytest.approx(numeric, abs=1e-3)
 
 

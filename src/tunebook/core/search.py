@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
@@ -17,17 +18,25 @@ STUDIES = ("separate", "joint")
 
 MAX_TRIALS = 1_000_000
 MAX_SEED = 2**63 - 1
+#: Of a search that learns from its trials, this share and at least this many come first and know nothing.
+FIRST_SHARE = 1 / 3
+MIN_FIRST = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """How configurations are chosen: ``trials`` per study, or the ``configurations`` themselves (R5, R7)."""
+    """How configurations are chosen: ``trials`` per study, or the ``configurations`` themselves (R5, R7).
+
+    ``start_from`` names rounds whose trials ``bayes`` knows from the start; without any, the first trials of
+    every study are quasi-random (X1).
+    """
 
     algorithm: Algorithm = "halton"
     trials: int = 16
     seed: int = 0
     studies: Studies = "separate"
     configurations: tuple[Config, ...] = ()
+    start_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -40,7 +49,17 @@ class Search:
             problems.add("algorithm = 'list' needs the configurations to run: add [[search.configurations]] tables")
         if self.algorithm != "list" and self.configurations:
             problems.add(f"configurations are for algorithm = 'list', not {self.algorithm!r}", "configurations")
+        object.__setattr__(self, "start_from", _read_names(problems, self.start_from))
+        if self.start_from and self.algorithm != "bayes":
+            problems.add(f"start_from is for algorithm = 'bayes', not {self.algorithm!r}", "start_from")
         problems.raise_if_any()
+
+    @property
+    def n_first(self) -> int:
+        """How many trials of a study are drawn from a sequence before evidence chooses the next."""
+        if self.algorithm != "bayes":
+            return self.trials
+        return 0 if self.start_from else min(self.trials, max(MIN_FIRST, math.ceil(self.trials * FIRST_SHARE)))
 
     def to_mapping(self) -> dict[str, Any]:
         """The ``[search]`` table."""
@@ -52,6 +71,8 @@ class Search:
         }
         if self.configurations:
             table["configurations"] = [dict(configuration) for configuration in self.configurations]
+        if self.start_from:
+            table["start_from"] = list(self.start_from)
         return table
 
 
@@ -116,6 +137,14 @@ def _check_word(problems: Problems, key: str, word: object, accepted: tuple[str,
 def _check_whole(problems: Problems, key: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         problems.add(f"{value!r} is not a whole number from {low} to {high}", key)
+
+
+def _read_names(problems: Problems, names: object) -> tuple[str, ...]:
+    listed = (names,) if isinstance(names, str) else names
+    if isinstance(listed, list | tuple) and all(isinstance(name, str) and name.strip() for name in listed):
+        return tuple(listed)
+    problems.add(f"{names!r} is not a list of names of rounds, such as ['01-dropout']", "start_from")
+    return ()
 
 
 def _read_configurations(problems: Problems, tables: object) -> tuple[Config, ...]:

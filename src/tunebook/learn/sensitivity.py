@@ -16,7 +16,7 @@ from tunebook.evidence import FloatArray
 from tunebook.learn.limits import bounds
 from tunebook.learn.terrain import Terrain, terrain
 from tunebook.learn.view import View
-from tunebook.plan.cube import from_unit
+from tunebook.plan.cube import from_unit, in_three_digits
 from tunebook.stats.good_region import optimum_positions
 from tunebook.stats.sensitivity import Indices, pair_interaction, sobol
 
@@ -226,22 +226,17 @@ def _narrowed(hyperparameter: Hyperparameter, domain: Range, positions: FloatArr
         words=NARROW_WORDS,
         confidence=LEVEL,
         subject=Subject(hyperparameter=hyperparameter.label),
-        next=Narrow(hyperparameter=hyperparameter.label, low=_short(new_low, domain), high=_short(new_high, domain)),
+        next=Narrow(
+            hyperparameter=hyperparameter.label,
+            low=in_three_digits(new_low, domain),
+            high=in_three_digits(new_high, domain),
+        ),
         evidence={
             "hyperparameter": hyperparameter.label,
             "low": domain.low,
             "high": domain.high,
-            "new_low": _short(new_low, domain),
-            "new_high": _short(new_high, domain),
+            "new_low": in_three_digits(new_low, domain),
+            "new_high": in_three_digits(new_high, domain),
             "share": float(high - low),
         },
     )
-
-
-def _short(value: float, domain: Range) -> float:
-    """Three digits, of the distance to 1 where the scale is logarithmic in that; whole where values are whole."""
-    if domain.type == "int":
-        return round(value)
-    if domain.scale == "reverse_log":
-        return 1.0 - float(f"{1.0 - value:.2e}")
-    return float(f"{value:.2e}")

@@ -28,7 +28,7 @@ from tunebook.errors import InputError, Problem
 from tunebook.evidence import FloatArray, IntArray
 from tunebook.plan.cube import from_unit, to_unit
 from tunebook.plan.search import grid
-from tunebook.plan.search.table import SEQUENTIAL, Axes, Key, Points, key_of, sequence
+from tunebook.plan.search.table import Axes, Key, Points, key_of, sequence
 from tunebook.plan.search.uniform import points as uniform_points
 
 #: An int range with more values is spread over a joint study like a continuous one: allotting its
@@ -239,8 +239,6 @@ def obstacles(design: Round) -> tuple[Problem, ...]:
         return ()
     branches = Branches(design)
     found = list(_undividable(branches)) if not branches.is_joint else []
-    if design.search.algorithm in SEQUENTIAL:
-        found.append(Problem(key=("search", "algorithm"), message=SEQUENTIAL[design.search.algorithm]))
     found.extend(_problems_of(lambda: _check_leaves(branches)))
     return tuple(found)
 

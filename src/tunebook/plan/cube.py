@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tunebook.core.config import Value
-from tunebook.core.hyperparameter import SIGNIFICANT_DIGITS, Choice, Constant, Domain, Range
+from tunebook.core.hyperparameter import SIGNIFICANT_DIGITS, Choice, Constant, Domain, Range, is_number
 from tunebook.evidence import FloatArray
 
 #: Rounding moves a value by at most this share of its range.
@@ -53,6 +53,29 @@ def to_unit(domain: Domain, values: Sequence[Value | None]) -> FloatArray:
         ],
         dtype=np.float64,
     )
+
+
+def in_three_digits(value: float, domain: Range) -> float:
+    """Three digits, of the distance to 1 where the scale is logarithmic in that; whole where values are whole."""
+    if domain.type == "int":
+        return round(value)
+    if domain.scale == "reverse_log":
+        return 1.0 - float(f"{1.0 - value:.2e}")
+    return float(f"{value:.2e}")
+
+
+def position(domain: Range, value: Value) -> float:
+    """Where ``value`` lies on the scale of a range: 0 at its low end, 1 at its high end, beyond them outside.
+
+    NaN for what has no place on the scale, such as 0 on a logarithmic one.
+    """
+    if not is_number(value):
+        return math.nan
+    number = float(value)
+    least = 0.5 if domain.type == "int" else 0.0
+    if (domain.scale == "log" and number <= least) or (domain.scale == "reverse_log" and number >= 1.0):
+        return math.nan
+    return float(_positions(domain, np.array([number]))[0])
 
 
 def cells(u: FloatArray, n_cells: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

@@ -38,12 +38,14 @@ Seen = dict[tuple[str, ...], set[Row]]
 class Part:
     """The trials of one study that share a scientific setting: a whole study unless it is joint.
 
+    ``wanted`` trials in all, the ``first`` of them from a sequence; the others are chosen by evidence (X1).
     ``rank`` is the setting's place among those that take turns in the study.
     """
 
     study: Study
     setting: Config
     wanted: int
+    first: int
     rank: int
 
 
@@ -97,6 +99,11 @@ def plan_trials(design: Round, existing: Sequence[TrialSpec] = ()) -> tuple[Tria
         return tuple(spec for study in planner.studies() for spec in study)
 
 
+def parts_of(design: Round) -> tuple[Part, ...]:
+    """The parts of the round: what gets trials in turn; ``InputError`` when it cannot be split."""
+    return tuple(_parts(_branches(design)))
+
+
 def trial_counts(design: Round) -> dict[str, int]:
     """How many trials every study will have, by its name; draws nothing."""
     counts: dict[str, int] = defaultdict(int)
@@ -146,9 +153,10 @@ def _parts(branches: Branches) -> Iterator[Part]:
     turns = Turns(len(branches.settings), search.seed)
     for rank, setting in enumerate(branches.settings):
         if branches.is_joint:
-            yield Part(Study.of(Config()), setting, turns.wanted(rank, search.trials), rank)
+            wanted, first = (turns.wanted(rank, n_trials) for n_trials in (search.trials, search.n_first))
+            yield Part(Study.of(Config()), setting, wanted, first, rank)
         else:
-            yield Part(Study.of(setting), setting, search.trials, 0)
+            yield Part(Study.of(setting), setting, search.trials, search.n_first, 0)
 
 
 class _Planner:
@@ -183,13 +191,13 @@ class _Planner:
         kept = self._kept.get((part.study.name, part.setting), [])
         chosen = sorted(kept, key=_by_index)[: part.wanted]
         seen = self._seen(chosen)
-        capacity = min(part.wanted, self._branches.n_configurations(part.setting))
+        capacity = min(part.first, self._branches.n_configurations(part.setting))
         limit = SKIP_PER_TRIAL * part.wanted + SKIP_LEAST
         start = 0
         while len(chosen) < capacity and start < limit:
             stop = start + part.wanted
             new = self._new(part, np.arange(start, stop), seen)
-            chosen.extend(new[: part.wanted - len(chosen)])
+            chosen.extend(new[: part.first - len(chosen)])
             start = stop
         return chosen
 

@@ -54,9 +54,13 @@ def run_round(
     executor: str = "local",
     on_event: OnEvent | None = None,
     function: Callable[..., Any] | None = None,
+    refill: Callable[[int], int] | None = None,
     clock: Clock | None = None,
 ) -> RunReport:
     """Run all trials of round ``name`` that have not ended yet; its design and trials are in ``store``.
+
+    ``refill(n)`` adds up to ``n`` trials to the plan and returns how many; it is asked whenever trials could
+    start and none waits, and stands for a search that goes on from what trials showed (X1).
 
     ``function`` is the pipeline itself, where the caller has it at hand. ``on_event`` is told what happens.
     ``InputError`` before any trial starts when the pipeline, the command or the number of workers is
@@ -73,6 +77,9 @@ def run_round(
         check_program(design.command, project, environment["PATH"])
     shares = devices.share_devices(devices.visible_devices(os.environ), workers, design.run.gpus)
     counts = store.counts(name)
+    if is_over(counts) and refill is not None:
+        refill(workers)
+        counts = store.counts(name)
     if is_over(counts):
         return RunReport(round=name, counts=counts, n_ended=0, seconds=0.0, best=best_so_far(store, name, counts))
     owner = this_process(clock)
@@ -107,6 +114,7 @@ def run_round(
             paperwork=paperwork,
             on_event=on_event or _ignore,
             clock=clock,
+            refill=refill,
         )
         supervisor.run()
     finally:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.errors import Interrupted
 from tunebook.run import schedule
@@ -36,6 +38,7 @@ class Supervisor:
     paperwork: Paperwork
     on_event: OnEvent
     clock: Clock
+    refill: Callable[[int], int] | None = None
     stop: StopRequest = field(default_factory=StopRequest)
     _running: dict[int, Attempt] = field(default_factory=dict)
     _waiting: deque[Claim] = field(default_factory=deque)
@@ -103,6 +106,7 @@ class Supervisor:
         """Claim trials for the free slots; whether there were any."""
         if self._is_drained:
             return False
+        self._refill()
         mean = self.paperwork.mean_seconds
         claims = self.store.claim(
             self.name,
@@ -115,6 +119,15 @@ class Supervisor:
         self._waiting.extend(claims)
         self._is_drained = not claims
         return bool(claims)
+
+    def _refill(self) -> None:
+        """Have trials added where none waits for a free slot; what ended so far is in the store by then."""
+        if self.refill is None:
+            return
+        self.paperwork.write()
+        lacking = len(self._free) - len(self._waiting) - self.store.counts(self.name)[Status.PENDING]
+        if lacking > 0:
+            self.refill(lacking)
 
     def _start(self, claim: Claim) -> None:
         slot = self._free.pop()
@@ -185,7 +198,7 @@ class Supervisor:
         while ended and self._free and self._waiting and not self.stop.count:
             self._start(self._waiting.popleft())
         for attempt, one in ended:
-            if self.paperwork.conclude(attempt, one):
+            if self.paperwork.conclude(attempt, one) or self.refill is not None:
                 self._is_drained = False
         if not ended or self.paperwork.is_due:
             self.paperwork.write()

@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from scipy.stats import qmc
 
 from tunebook.stats.arrays import BoolArray, FloatArray
-from tunebook.stats.surface import MEAN_VARIANCE, Columns, Surface
+from tunebook.stats.surface import Columns, Surface
 
 #: Points of the whole space, places along one dimension, and draws of the posterior.
 N_BASE = 96
@@ -149,7 +149,7 @@ def _covariance(surface: Surface, a: _Means, b: _Means, nodes: list[FloatArray])
             None if a.averaged[dimension] else a.points[:, dimension],
             None if b.averaged[dimension] else b.points[:, dimension],
         )
-    return product + MEAN_VARIANCE
+    return product + surface.prior.mean_variance
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,6 +115,13 @@ class Store:
         """Add trials behind the others, those already there excepted; how many were new."""
         return self._database.write(trials.add, name, tuple(specs), seconds_of(now))
 
+    def extend_trials(self, name: str, specs: Iterable[TrialSpec], *, expected: int, now: datetime) -> int:
+        """``add_trials`` if the plan still has ``expected`` search trials, else nothing; how many were added.
+
+        Two processes that choose the next trial from the same evidence add it once.
+        """
+        return self._database.write(trials.extend, name, tuple(specs), expected, seconds_of(now))
+
     def specs(self, name: str, *, retired: bool = False) -> tuple[TrialSpec, ...]:
         """The trials of the plan in its order; with ``retired`` also those no longer in it."""
         return self._database.read(trials.specs, name, retired)

@@ -93,6 +93,24 @@ def add(connection: Connection, name: str, specs: Iterable[TrialSpec], now: floa
     return len(rows)
 
 
+def extend(connection: Connection, name: str, specs: Iterable[TrialSpec], expected: int, now: float) -> int:
+    """Add search trials behind the others if there are ``expected`` of them; a retired one comes back."""
+    round_key = hold_round(connection, name)
+    standing = {row.spec_id: row for row in connection.execute(_STANDING, {"round": round_key})}
+    if sum(row.active and row.purpose == "search" for row in standing.values()) != expected:
+        return 0
+    new = {spec.id: spec for spec in specs if spec.id not in standing or not standing[spec.id].active}
+    rank = 1 + max((row.rank for row in standing.values()), default=-1)
+    ranked = {key: rank + place for place, key in enumerate(new)}
+    _insert(
+        connection,
+        round_key,
+        [_row(round_key, spec, key, ranked[key], now) for key, spec in new.items() if key not in standing],
+    )
+    _place(connection, [_move(standing[key].id, ranked[key], True) for key in new if key in standing], [])
+    return len(new)
+
+
 def specs(connection: Connection, name: str, retired: bool) -> tuple[TrialSpec, ...]:
     """The trials of the round in the order of the plan; with ``retired`` also those no longer in it."""
     found = connection.execute(_WORK if retired else _ACTIVE, {"round": key_of(connection, name)})

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol, TypeAlias, cast
 
-from tunebook.errors import InputError, Problem
 from tunebook.evidence import FloatArray
 
 #: Number of cells along each dimension; 0 where it is continuous.
@@ -33,20 +32,13 @@ INDEXED: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Where the next point depends on what earlier trials showed; planning alone cannot name one.
-SEQUENTIAL: Mapping[str, str] = MappingProxyType(
-    {
-        "bayes": "Bayesian optimisation continues from finished trials and is not in this version: "
-        "use algorithm = 'halton', and `tunebook next` to narrow the search round by round",
-    }
-)
+#: Where later points depend on what earlier trials showed, and the sequence that the first ones come from.
+SEQUENTIAL: Mapping[str, str] = MappingProxyType({"bayes": "halton"})
 
 
 def sequence(algorithm: str) -> Points:
-    """The function that draws the points of ``algorithm``; ``InputError`` for one that needs evidence."""
-    if algorithm in SEQUENTIAL:
-        raise InputError([Problem(key=("search", "algorithm"), message=SEQUENTIAL[algorithm])])
-    module, _, name = INDEXED[algorithm].partition(":")
+    """The function that draws the points of ``algorithm``, or the first points of one that goes on from evidence."""
+    module, _, name = INDEXED[SEQUENTIAL.get(algorithm, algorithm)].partition(":")
     return cast(Points, getattr(importlib.import_module(module), name))
 
 
