@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from tunebook.bridges.imported import Imported
     from tunebook.core.next_round import NextRound
     from tunebook.decide.baseline import Baseline
+    from tunebook.exploit.outlook import Outlook
+    from tunebook.exploit.refine import Refined
     from tunebook.learn.analyse import Analysis
     from tunebook.learn.curve_report import CurveReport
     from tunebook.plan.summary import PlanSummary
@@ -446,6 +448,108 @@ class Project:
         self._write_launch(launch, first)
         return launch
 
+    # -- exploiting --------------------------------------------------------------------------
+
+    def exploitation(self, round_name: str, *, trials: int | None = None) -> tuple[Refined, Path, bool]:
+        """The design that exploits a round, its file, and whether that is new; runs nothing (X1).
+
+        The design searches the good region from the round's trials on. A file of it that is there already is
+        taken as it stands, so that a person can edit it; ``trials`` wins over its number of trials.
+        """
+        from tunebook import exploitation
+
+        analysis = self.learn(round_name)
+        found = exploitation.refined(analysis.view, analysis.findings, trials=trials)
+        path = self.root / ROUNDS / f"{found.design.name}.toml"
+        is_new = not path.is_file()
+        if is_new:
+            path.parent.mkdir(exist_ok=True)
+            found.design.save(path)
+            return found, path, is_new
+        return exploitation.as_edited(found, Round.load(path), trials), path, is_new
+
+    def trial_of(self, round_name: str, config: Mapping[str, Value]) -> str | None:
+        """The name of the first trial with a configuration, in a round or in those it starts from."""
+        design = self.store.design(self.store.resolve(str(round_name)))
+        for name in (round_name, *design.search.start_from):
+            for trial in self.evidence(name).trials:
+                if trial.config == config:
+                    return trial.name
+        return None
+
+    def outlook(self, round_name: str) -> Outlook | None:
+        """How far an exploitation has come and what going on is expected to gain; None while nothing tells (X1)."""
+        from tunebook.exploitation import History
+
+        design = self.store.design(self.store.resolve(str(round_name)))
+        return History(self.store, replace(design, name=self.store.resolve(str(round_name)))).outlook()
+
+    def exploitation_report(self, round_name: str, path: str | Path) -> Path:
+        """The report of an exploitation: its feasibility map, then everything that a round's report has."""
+        from tunebook import exploitation
+        from tunebook.show.report import render
+
+        analysis = self.learn(round_name)
+        evidence = analysis.view.evidence
+        history = exploitation.History(self.store, replace(evidence.round, name=evidence.name))
+        text = render(
+            evidence,
+            analysis.findings,
+            reproduce=[f"tunebook run {evidence.name}"],
+            extra=exploitation.chapter(history),
+        )
+        write_file(Path(path), text.encode())
+        return Path(path)
+
+    def final(
+        self,
+        round_name: str,
+        *,
+        with_validation: bool = False,
+        metric: str | None = None,
+        again: bool = False,
+        note: str = "",
+        executor: str = "local",
+        on_event: Callable[[Any], None] | None = None,
+        function: Callable[[Any], None] | None = None,
+    ) -> Launch:
+        """Train the launch of a round for the last time, look at the test set and record that (X2, X3).
+
+        ``InputError`` without a launch, when the test set was looked at with it before (unless ``again``), and
+        when training logged no test metric; then nothing is recorded.
+        """
+        from tunebook.decide import final
+        from tunebook.history import revision
+
+        name, launches = self.store.resolve(str(round_name)), self.launches()
+        launch = final.final_launch(launches, name)
+        final.check_first_look(launches, launch, again)
+        design = self.store.design(launch.round)
+        seeds = {trial.name: trial.seed for trial in self.evidence(launch.round).trials}
+        named = final.metric_of_test_set(design.objective, metric)
+        wanted = final.final_design(
+            design,
+            launch,
+            seed=seeds.get(launch.trial, design.search.seed),
+            metric=named,
+            with_validation=with_validation,
+            n_looks=final.looks(launches, launch.config),
+        )
+        self.run(wanted, executor=executor, on_event=on_event, function=function)
+        evidence = self.evidence(wanted.name)
+        entry = final.record(
+            self.launches(),
+            launch,
+            evidence,
+            named,
+            now=self._clock(),
+            who=user(),
+            note=note,
+            revision=revision(self.store, wanted.name, evidence.trials[0].name),
+        )
+        self.store.append_launch(entry)
+        return entry
+
     # -- remembering -------------------------------------------------------------------------
 
     def launches(self) -> list[Launch]:
@@ -493,18 +597,16 @@ class Project:
             executor=executor,
             on_event=on_event,
             function=function,
-            refill=self._refill(replace(design, name=name)),
+            refill=self._refill(replace(design, name=name), on_event),
         )
 
-    def _refill(self, design: Round) -> Callable[[int], int] | None:
+    def _refill(self, design: Round, on_event: Callable[[Any], None] | None) -> Callable[[int], int] | None:
         """How a round gets further trials while it runs; None for a search that is planned beforehand (X1)."""
         if design.search.algorithm != "bayes":
             return None
-        from tunebook.exploitation import History
+        from tunebook.exploitation import Refill
 
-        history = History(self.store, design)
-        _ = history.earlier  # what the search cannot start from is told before anything runs
-        return lambda n: history.refill(n, self._clock())
+        return Refill(self.store, design, self._clock, on_event)
 
     def _unseen(self, design: Round) -> tuple[Finding, ...]:
         """What a design searches beyond all of its trials, when no further one is planned (R7)."""

@@ -15,7 +15,8 @@ class Launch:
     """One entry of the ledger. ``number`` counts from 0, the first baseline.
 
     ``evidence`` holds the numbers the decision rests on, as the ``decide`` command shows them;
-    ``rolls_back`` names a launch that this one takes out of force.
+    ``rolls_back`` names a launch that this one takes out of force, ``examines`` one whose final training and
+    evaluation on the test set this entry records (X2); neither is a launch of its own.
     """
 
     number: int
@@ -30,12 +31,18 @@ class Launch:
     note: str = ""
     test_set_looked_at: bool = False
     rolls_back: int | None = None
+    examines: int | None = None
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise ValueError("a launch needs an aware time")
         if self.number < 0:
             raise ValueError(f"launch numbers start at 0, not {self.number}")
+
+    @property
+    def is_launch(self) -> bool:
+        """Whether the entry adopts a configuration, and is not about another entry."""
+        return self.rolls_back is None and self.examines is None
 
     def to_mapping(self) -> dict[str, Any]:
         """The entry as JSON shows it."""
@@ -52,11 +59,12 @@ class Launch:
             "note": self.note,
             "test_set_looked_at": self.test_set_looked_at,
             "rolls_back": self.rolls_back,
+            "examines": self.examines,
         }
 
 
 def current_launch(launches: list[Launch]) -> Launch | None:
     """The baseline in force: the newest launch that was not rolled back."""
     out = {launch.rolls_back for launch in launches if launch.rolls_back is not None}
-    standing = [launch for launch in launches if launch.number not in out and launch.rolls_back is None]
+    standing = [launch for launch in launches if launch.number not in out and launch.is_launch]
     return max(standing, key=lambda launch: launch.number, default=None)

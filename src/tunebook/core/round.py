@@ -39,6 +39,10 @@ class Purpose(StrEnum):
 
     TUNING = "tuning"
     BATCH_SIZE_SCALING = "batch_size_scaling"
+    FINAL = "final"
+    """Train the launch again and look at the test set, once (X2, X3)."""
+    FINAL_ALL_DATA = "final_all_data"
+    """The same with the validation data folded into the training data."""
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -94,6 +94,8 @@ def rollback(
     if target is None:
         there = ", ".join(str(known) for known in sorted(by_number)) or "none"
         raise InputError(f"the ledger has no launch {number}; there are: {there}")
+    if target.examines is not None:
+        raise InputError(f"entry {number} records the test set of launch {target.examines}; that cannot be undone")
     if target.rolls_back is not None:
         raise InputError(
             f"entry {number} is the roll-back of launch {target.rolls_back}; to have that launch back, adopt it again"
@@ -116,7 +118,7 @@ def rollback(
 
 def is_overruled(launch: Launch) -> bool:
     """Whether a person adopted this against its verdict."""
-    return launch.rolls_back is None and launch.evidence.get("verdict", "adopt") != str(Ruling.ADOPT)
+    return launch.is_launch and launch.evidence.get("verdict", "adopt") != str(Ruling.ADOPT)
 
 
 def design_name(launch: Launch) -> str:

@@ -27,7 +27,8 @@ class Assignment:
     """One attempt at one trial; ``key`` names the attempt in the store.
 
     ``directory`` is the folder of this attempt and ``checkpoints`` the one that all attempts at the
-    trial share. ``start_step`` is the first step to train: 0, or one after ``resume_from``.
+    trial share. ``start_step`` is the first step to train: 0, or one after ``resume_from``. ``is_final`` asks for
+    an evaluation on the test set, ``uses_validation_data`` for training on the validation data as well.
     """
 
     trial: str
@@ -44,6 +45,8 @@ class Assignment:
     checkpoints: Path
     start_step: int = 0
     resume_from: Path | None = None
+    is_final: bool = False
+    uses_validation_data: bool = False
 
     @property
     def file(self) -> Path:

@@ -95,6 +95,16 @@ class Trial(Mapping[str, Value]):
         return self._assignment.resume_from
 
     @property
+    def is_final(self) -> bool:
+        """Whether to evaluate on the test set and log ``test/…``; true in ``tunebook final`` only (X2)."""
+        return self._assignment.is_final
+
+    @property
+    def uses_validation_data(self) -> bool:
+        """Whether to train on the training and the validation data together (X3)."""
+        return self._assignment.uses_validation_data
+
+    @property
     def directory(self) -> Path:
         """A folder of this attempt's own, for whatever else training wants to keep."""
         return self._assignment.directory

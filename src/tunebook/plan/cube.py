@@ -78,6 +78,16 @@ def position(domain: Range, value: Value) -> float:
     return float(_positions(domain, np.array([number]))[0])
 
 
+def value_at(domain: Range, place: float) -> float:
+    """The number at a place on the scale of a range, not rounded; 0 is the low end, 1 the high end."""
+    low, high = float(domain.low), float(domain.high)
+    if domain.scale == "log":
+        return low * math.exp(place * math.log(high / low))
+    if domain.scale == "reverse_log":
+        return 1.0 - (1.0 - low) * math.exp(place * math.log((1.0 - high) / (1.0 - low)))
+    return low + place * (high - low)
+
+
 def cells(u: FloatArray, n_cells: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     """Which of ``n_cells`` equal cells of the unit interval holds each ``u``."""
     return np.minimum(np.floor(np.asarray(u) * n_cells), n_cells - 1).astype(np.int64)

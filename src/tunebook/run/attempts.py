@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunebook.core.config import Config
-from tunebook.core.round import Round, active_fixed
+from tunebook.core.round import Purpose, Round, active_fixed
 from tunebook.errors import StoreError, TunebookError
 from tunebook.evidence import Evidence, FloatArray, IntArray
 from tunebook.handle.assignment import SPOOL_FOLDER, TRIAL_FILE, Assignment
@@ -108,6 +108,8 @@ def assign(claim: Claim, design: Round, folder: Path) -> Assignment:
         checkpoints=checkpoints,
         start_step=found[0] + 1 if found else 0,
         resume_from=found[1] if found else None,
+        is_final=design.purpose in (Purpose.FINAL, Purpose.FINAL_ALL_DATA),
+        uses_validation_data=design.purpose is Purpose.FINAL_ALL_DATA,
     )
 
 

@@ -93,6 +93,8 @@ def launch(entry: Launch) -> RenderableType:
     """One entry of the ledger."""
     if entry.rolls_back is not None:
         head = f"Entry {entry.number} takes launch {entry.rolls_back} out of force"
+    elif entry.examines is not None:
+        head = f"Entry {entry.number} records the test set of launch {entry.examines}: trial {entry.trial}"
     else:
         head = f"Launch {entry.number}: trial {entry.trial} of {entry.round}"
     facts = {
@@ -136,7 +138,11 @@ def ledger(launches: Sequence[Launch], current: Launch | None) -> RenderableType
     made = table("", ["", "launch", "round", "trial", "when", "note"])
     for entry in launches:
         mark = "in force" if current is not None and entry.number == current.number else ""
-        what = f"takes back {entry.rolls_back}" if entry.rolls_back is not None else entry.trial
+        what = entry.trial
+        if entry.rolls_back is not None:
+            what = f"takes back {entry.rolls_back}"
+        elif entry.examines is not None:
+            what = f"test set of {entry.examines}"
         made.add_row(mark, str(entry.number), entry.round, what, entry.at.isoformat(timespec="minutes"), entry.note)
     return made
 

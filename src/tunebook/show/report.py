@@ -46,8 +46,9 @@ def render(
     intervals: Intervals | None = None,
     caveats: Iterable[str] = (),
     reproduce: Iterable[str] = (),
+    extra: Sequence[Chapter] = (),
 ) -> str:
-    """The report as one HTML document.
+    """The report as one HTML document, ``extra`` chapters before the round's own.
 
     ``intervals`` are drawn in the isolation plots (see ``plot_data``), ``caveats`` are sentences
     and ``reproduce`` command lines. ``MissingExtra`` when Plotly, whose script is put into the
@@ -55,7 +56,7 @@ def render(
     """
     script = plotly_script()
     data = plot_data(evidence, objective, intervals, findings)
-    told = chapters(data)
+    told = (*extra, *chapters(data))
     title = title or evidence.name
     return PAGE.substitute(
         policy=POLICY,
