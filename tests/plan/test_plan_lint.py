@@ -76,7 +76,6 @@ SHOULD_FIRE = [
     ("optimizer_budget", "epsilon", design(nuisance={"lr": LR, "momentum": SCALED, "epsilon": LR}, trials=20)),
     ("nothing_compared", None, design(nuisance={"lr": LR}, question="compare")),
     ("unplannable", "x", design({"x": {"low": 0, "high": 1}}, {"lr": LR})),
-    ("unplannable", None, design(nuisance={"lr": LR}, algorithm="bayes")),
 ]
 
 

@@ -98,7 +98,6 @@ def test_a_grid_of_three_continuous_dimensions_is_refused():
 
 
 @pytest.mark.parametrize("name", SEQUENTIAL)
-def test_an_algorithm_that_needs_evidence_says_where_to_find_it(name):
-    with pytest.raises(InputError, match="not in this version") as caught:
-        sequence(name)
-    assert caught.value.problems[0].key == ("search", "algorithm")
+def test_an_algorithm_that_learns_begins_with_a_sequence_that_does_not(name):
+    assert sequence(name) is sequence(SEQUENTIAL[name])
+    assert SEQUENTIAL[name] in INDEXED

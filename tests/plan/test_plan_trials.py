@@ -326,13 +326,23 @@ def test_separate_studies_are_the_combinations_that_exist():
         (make({"x": {"low": 1, "high": 10**6, "type": "int"}}), "more than could be trained"),
         (make({f"x{n}": [1, 2, 3, 4] for n in range(9)}, studies="joint"), "more than could be trained"),
         (make(nuisance={f"x{n}": {"low": 0, "high": 1} for n in range(3)}, algorithm="grid"), "continuous dimensions"),
-        (make(nuisance={"lr": LOG}, algorithm="bayes"), "not in this version"),
     ],
 )
 def test_what_cannot_be_planned_says_what_to_do(design, words):
     for plan in (plan_trials, studies_of, trial_counts):
         with pytest.raises(InputError, match=words):
             plan(design)
+
+
+def test_bayes_plans_its_first_trials_only_and_keeps_what_was_added():
+    design = make({"a": ["x", "y"]}, {"lr": LOG}, algorithm="bayes", trials=24)
+    planned = plan_trials(design)
+    assert trial_counts(design) == {"a=x": 24, "a=y": 24}
+    assert [sum(spec.study == study for spec in planned) for study in ("a=x", "a=y")] == [8, 8]
+    assert planned == plan_trials(make({"a": ["x", "y"]}, {"lr": LOG}, algorithm="halton", trials=8))
+    added = replace(planned[0], config=planned[0].config.merged({"lr": 0.0123}), index=8, point=None)
+    assert set(plan_trials(design, (*planned, added))) == {*planned, added}
+    assert plan_trials(replace(design, search=replace(design.search, start_from=("0",)))) == ()
 
 
 def test_a_list_is_run_as_it_stands():

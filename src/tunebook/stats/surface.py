@@ -122,6 +122,14 @@ class Surface:
             points, self.lengths, self.signal, self.noise, noises, self.shift, self.scale, standard, self.prior
         )
 
+    def rougher(self, factor: float) -> Surface:
+        """The same points under length scales ``factor`` times as long: what if it changes faster than it seems?"""
+        noises = np.full(len(self.points), self.noise)
+        lengths = self.lengths * factor
+        return _conditioned(
+            self.points, lengths, self.signal, self.noise, noises, self.shift, self.scale, self.targets, self.prior
+        )
+
     def draws(self, values: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Joint posterior samples of the noise-free surface, one row a draw."""
         mean, covariance = self.moments(values)
