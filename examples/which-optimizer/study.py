@@ -28,7 +28,7 @@ PROTOCOLS = {
 }
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam")
 COLOURS = dict(zip(OPTIMIZERS, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True))
-SEEDS = 10
+SEEDS = 5
 
 
 @dataclass(frozen=True)
