@@ -118,9 +118,11 @@ def draw(tuned: dict[str, dict[str, Tuned]], target: Path) -> None:
         right.fill_between(budgets, lucky, unlucky, color=COLOURS[optimizer], alpha=0.15, linewidth=0)
     right.set(xscale="log", yscale="log", xlabel="trials", ylabel="validation loss of the best of them")
     right.set_title("Tuning everything: what a budget of trials reaches")
-    for axes in (left, right):
-        axes.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%.2g"))
-        axes.yaxis.set_minor_formatter(mpl.ticker.FormatStrFormatter("%.2g"))
+    for axis in (left.yaxis, right.yaxis, right.xaxis):
+        axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(mpl.ticker.NullFormatter())
+    left.yaxis.set_major_locator(mpl.ticker.FixedLocator([0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.14]))
     figure.savefig(target, dpi=120)
 
 

@@ -1,10 +1,13 @@
 """inclusion: a general optimizer that loses to what it includes has an inadequate search space, and only then."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from learn_builders import make_evidence, make_round, record
 
 from tunebook.core.outcome import Status
+from tunebook.core.trial import TrialPurpose
 from tunebook.learn import inclusion
 from tunebook.learn.view import View
 from tunebook.plan.catalogue import CATALOGUE, INCLUDES, not_searched
@@ -86,6 +89,23 @@ def test_only_settings_that_agree_otherwise_are_compared():
     assert [(v.general.values["use_bias"], v.included.values["use_bias"]) for v in found] == [
         (False, False), (True, True),
     ]  # fmt: skip
+
+
+def test_fresh_runs_of_the_winners_take_the_place_of_lucky_ones():
+    """Adam's best trial of the search was luck: run again it is far worse than SGD's."""
+    rates = np.geomspace(1e-3, 1.0, 20)
+    values = {"sgd": 1.0 + 0.1 * np.arange(20), "adam": np.r_[0.9, 1.5 + 0.1 * np.arange(19)]}
+    trials = [record(i, {"optimizer": name, "learning_rate": float(rate)}, study=f"optimizer={name}")
+              for i, (name, rate) in enumerate((name, rate) for name in values for rate in rates)]  # fmt: skip
+    space = {"scientific": {"optimizer": list(values)}, "nuisance": {"learning_rate": LEARNING_RATE}}
+    design = make_round(question="compare", **space)
+    searched = np.concatenate(list(values.values()))
+    assert not list(inclusion.check(View.of(make_evidence(design, trials, searched))))
+    again = [replace(trial, name=f"r{n}-{k}", seed=1000 + k, purpose=TrialPurpose.REPEAT)
+             for n, trial in enumerate((trials[0], trials[20])) for k in range(5)]  # fmt: skip
+    fresh = np.r_[1.0 + 0.01 * np.arange(5), 3.0 + 0.01 * np.arange(5)]
+    (finding,) = inclusion.check(View.of(make_evidence(design, trials + again, np.r_[searched, fresh])))
+    assert finding.evidence["estimate"] == pytest.approx(2.0, abs=0.05)
 
 
 def test_equal_searches_are_seldom_called_inadequate():

@@ -14,11 +14,13 @@ import numpy as np
 
 from tunebook.core.config import Config
 from tunebook.core.finding import Finding, Severity, Subject, Words
+from tunebook.core.trial import TrialPurpose
 from tunebook.learn.comparison import Setting, keys_of, settings, study_of
 from tunebook.learn.view import View
 from tunebook.plan.catalogue import INCLUDES, lookup, not_searched
 from tunebook.plan.names import Kind, kind_of
-from tunebook.stats.setting import Gap, best_found, gaps
+from tunebook.stats.posterior import Sample, trial_variance
+from tunebook.stats.setting import BestFound, Gap, best_found, gaps
 
 WORDS = Words(
     says=(
@@ -69,16 +71,32 @@ def _worst(
     view: View, by_optimizer: dict[tuple[Config, str], Setting], rest: Config, optimizer: str, level: float
 ) -> Violation | None:
     general = by_optimizer[rest, optimizer]
-    included = [
-        by_optimizer[rest, name] for name in sorted(INCLUDES.get(optimizer, ())) if (rest, name) in by_optimizer
-    ]
-    against = best_found(keys_of(view, general), None, None)
-    found = gaps([best_found(keys_of(view, one), None, None) for one in included], against, level=level)
-    surely = [(one, gap) for one, gap in zip(included, found or (), strict=False) if gap.low > 0]
+    names = sorted(INCLUDES.get(optimizer, ()))
+    included = [by_optimizer[rest, name] for name in names if (rest, name) in by_optimizer]
+    against, *bests = _bests(view, [general, *included])
+    found = gaps(bests, against, level=level) or ()
+    surely = [(one, gap) for one, gap in zip(included, found, strict=False) if gap.low > 0]
     if not surely:
         return None
     worst, gap = max(surely, key=lambda pair: pair[1].estimate)
     return Violation(general=general, included=worst, optimizer=optimizer, gap=gap)
+
+
+def _bests(view: View, compared: list[Setting]) -> list[BestFound]:
+    """What the search of each setting found; by fresh runs of the winner where there are some, free of its luck."""
+    fresh = [_fresh(view, setting) for setting in compared]
+    variance = trial_variance([sample for sample in fresh if sample is not None])
+    return [
+        best_found(keys_of(view, setting), sample, variance) for setting, sample in zip(compared, fresh, strict=True)
+    ]
+
+
+def _fresh(view: View, setting: Setting) -> Sample | None:
+    trials = np.flatnonzero(setting.mask & view.feasible)
+    winner = trials[np.argmin(view.keys[trials])]
+    is_same = view.configuration_index == view.configuration_index[winner]
+    values = view.keys[is_same & view.feasible & view.evidence.mask(purpose=TrialPurpose.REPEAT)]
+    return Sample.of(values) if len(values) else None
 
 
 def _optimizer_of(setting: Setting) -> tuple[Config, str | None]:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy.typing as npt
+
 from tunebook.core.config import Config
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
@@ -78,6 +80,6 @@ def _n_more(wanted: int, seen: Evidence, study: str) -> int:
     return max(0, min(math.ceil((wanted - n_feasible) / share), MOST_DRAWS * wanted - n_drawn))
 
 
-def _parts(evidence: Evidence, metric: str) -> list[tuple[object, object]]:
+def _parts(evidence: Evidence, metric: str) -> list[tuple[npt.ArrayLike, npt.ArrayLike]]:
     curves = evidence.curves.get(metric)
     return [((), ()) if curves is None else curves[number] for number in range(len(evidence.trials))]

@@ -95,8 +95,8 @@ class Scaling(Procedure):
     def outlook(self) -> str:
         sizes = ", ".join(map(str, sorted(set(self.batch_sizes))))
         return (
-            f"{self._trials} trials at each {self._name} of {sizes}, {self.design.max_train_steps} steps each; infeasible "
-            f"ones are drawn again, up to {MOST_DRAWS * self._trials} trials a size"
+            f"{self._trials} trials at each {self._name} of {sizes}, {self.design.max_train_steps} steps each; "
+            f"infeasible ones are drawn again, up to {MOST_DRAWS * self._trials} trials a size"
         )
 
     def next_round(self, seen: Seen) -> Round | None:
@@ -115,7 +115,7 @@ class Scaling(Procedure):
             findings = [words.goal_missed(evidence, goal, len(reached))]
             return Conclusion(procedure=self.name, answer="goal missed", findings=tuple(findings), numbers=numbers)
         fit, interval = _fitted(reached, self.seed or 0)
-        numbers |= _fit_numbers(reached, fit, interval)
+        numbers |= _fit_numbers(reached, fit, interval) | {"best_rates": _best_rates(evidence, reached)}
         findings = list(self._findings(evidence, sizes, reached, fit, interval, numbers))
         design, changes = self._applied(reached, fit)
         return Conclusion(
@@ -201,17 +201,15 @@ class Scaling(Procedure):
         few = [size for size in sizes if len(size.steps) < max(FEW_TRIALS, self._trials)]
         if few:
             yield words.few_trials(self._name, sizes, max(FEW_TRIALS, self._trials))
-        yield from self._rates(evidence, reached)
+        yield from self._rates(numbers["best_rates"])
         yield from self._edges(evidence, reached)
         yield from words.budgets(self._name, numbers["budgets"], evidence.round.objective.sign)
         yield from words.noise(self._name, numbers["noise_scale"], fit.critical_batch_size)
 
-    def _rates(self, evidence: Evidence, reached: Sequence[AtSize]) -> Iterator[Finding]:
-        batch_sizes = np.array([size.batch_size for size in reached], dtype=np.float64)
-        rates = np.array([effective_rate(evidence, size.fastest) for size in reached if size.fastest is not None])
-        found = rate_rule(batch_sizes, rates)
+    def _rates(self, best: Mapping[str, FloatArray]) -> Iterator[Finding]:
+        found = rate_rule(best["batch_sizes"], best["rates"])
         if found is not None:
-            yield words.rate_rule(self._name, found, batch_sizes, rates)
+            yield words.rate_rule(self._name, found, best["batch_sizes"], best["rates"])
 
     def _edges(self, evidence: Evidence, reached: Sequence[AtSize]) -> Iterator[Finding]:
         for item in evidence.round.nuisance:
@@ -361,6 +359,15 @@ def _fit_numbers(reached: Sequence[AtSize], fit: Fit, interval: Interval | None)
         "perfect_to": largest_perfect(batch_sizes, fit),
         "regimes": {str(int(size)): str(fit.regime(float(size))) for size in batch_sizes},
         "fitted_steps": fit.steps(batch_sizes),
+    }
+
+
+def _best_rates(evidence: Evidence, reached: Sequence[AtSize]) -> dict[str, FloatArray]:
+    """The effective learning rates of the fastest trials."""
+    fastest = [(size.batch_size, size.fastest) for size in reached if size.fastest is not None]
+    return {
+        "batch_sizes": np.array([size for size, _ in fastest], dtype=np.float64),
+        "rates": np.array([effective_rate(evidence, trial) for _, trial in fastest]),
     }
 
 
