@@ -15,6 +15,7 @@ from tunebook.cli.options import DesignArgument, JsonOption, ProjectOption, Stor
 from tunebook.cli.output import Output, exit_if_blocked, reported
 from tunebook.cli.shared import shares_options
 from tunebook.core.config import Value
+from tunebook.errors import InputError
 
 if TYPE_CHECKING:
     from tunebook.core.round import Round
@@ -242,6 +243,12 @@ def assignments(words: list[str] | None) -> Mapping[str, Value]:
     return dict(read_assignment(word) for word in words or [])
 
 
+def check_folder(target: Path | None) -> None:
+    """``InputError`` when a file that is to be written has no folder to lie in."""
+    if target is not None and not target.parent.is_dir():
+        raise InputError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
+
+
 def free_memory_gib() -> float | None:
     """What a ladder may use: most of the free memory of the machine, which it would else take down with it."""
     try:
@@ -260,8 +267,11 @@ def _carry_out(make: Callable[[Round], Procedure], design: str, running: Running
         from tunebook.procedures.procedure import carry_out
         from tunebook.project import Project
 
+        # Before anything is trained, not after hours of it.
+        for target in (running.out, running.html):
+            check_folder(target)
         if running.html is not None:
-            require("plotly")  # before anything is trained
+            require("plotly")
         with Project.for_design(design, folder=running.project, store=running.store) as opened:
             procedure = make(opened.design(design))
             output.say(screens.outlook(procedure, opened.seconds_per_step(opened.design(design))))
