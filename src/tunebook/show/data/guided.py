@@ -20,6 +20,8 @@ Numbers: TypeAlias = Mapping[str, Any]
 Made: TypeAlias = Iterator[Plot]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
+#: Shares of a step below this, drawn on a log axis, lie on the line itself.
+SEEN = 0.05
 #: Points of a fitted curve.
 N_FINE = 100
 
@@ -101,7 +103,7 @@ def _batch_size(numbers: Numbers) -> Made:
         caption=THROUGHPUT,
         x=x,
         y=Scale(label="examples per second", is_log=True),
-        series=(ideal, *(free if np.isfinite(waits).any() else ()), measured),
+        series=(ideal, *(free if (waits > SEEN).any() else ()), measured),
         marks=tuple(marks),
     )
     waiting = [Series(name="waiting for data", x=sizes, y=seconds * waits, style=Style.LINKED)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from tunebook.show.data.plot import Plot, Scale, Series, Style
 from tunebook.show.draw.drawing import Drawing, escape
 from tunebook.show.theme import FAINT, GREY, RED, series
 
-#: More ticks than this do not fit below a plot.
-MOST_TICKS = 14
+#: More ticks than this touch, so that only every second one stays, or every third.
+MOST_TICKS = 8
 #: Room beyond the outermost value, as a share of a logarithmic axis.
 ROOM = 0.05
 
@@ -99,9 +100,10 @@ def _axis(scale: Scale) -> dict[str, Any]:
     if scale.is_log:
         # Labels of a power and its double and fivefold, and not of all nine: those touch.
         made |= {"type": "log", "dtick": "D2" if not scale.ticks else None, "exponentformat": "power"}
-    if 0 < len(scale.ticks) <= MOST_TICKS:
-        words = scale.words or tuple(short(tick) for tick in scale.ticks)
-        made |= {"tickvals": list(scale.ticks), "ticktext": [escape(word) for word in words]}
+    if scale.ticks:
+        ticks = scale.ticks[:: math.ceil(len(scale.ticks) / MOST_TICKS)]
+        words = scale.words or tuple(short(tick) for tick in ticks)
+        made |= {"tickvals": list(ticks), "ticktext": [escape(word) for word in words]}
     if scale.words:
         room = 0.5 * (scale.ticks[-1] - scale.ticks[0])
         made |= {"range": [scale.ticks[0] - room, scale.ticks[-1] + room]}
