@@ -201,3 +201,13 @@ def test_a_fall_that_nothing_makes_up_for_is_the_knee():
 
 def test_a_rise_too_slow_for_its_doublings_is_no_reason_to_go_on():
     assert find_knee(sizes_of([1.0, 1.5, 2.2, 3.3, 5.0])).batch_size == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_knee_lies_between_what_its_repeats_allow(seed):
+    rng = np.random.default_rng(seed)
+    seconds = np.cumprod(rng.uniform(0.6, 2.6, 10))
+    repeated = [value * rng.uniform(0.6, 1.6, 3) for value in seconds]
+    sizes = [Size(batch_size=2**n, seconds=own, waits=np.zeros(0)) for n, own in enumerate(repeated)]
+    knee = find_knee(sizes)
+    assert knee.earliest <= knee.batch_size <= knee.latest

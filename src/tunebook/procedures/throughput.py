@@ -137,29 +137,29 @@ def find_knee(sizes: Sequence[Size]) -> Knee:
     fast = np.array([size.seconds.min() for size in sizes])
     slow = np.array([size.seconds.max() for size in sizes])
     middle = np.array([size.step_seconds for size in sizes])
-    found = _knee_place(middle, middle)
+    found = _knee_place(middle, middle, middle)
     return Knee(
         batch_size=sizes[found].batch_size,
-        earliest=sizes[_knee_place(fast, slow)].batch_size,
-        latest=sizes[_knee_place(slow, fast)].batch_size,
+        earliest=sizes[_knee_place(middle, fast, slow)].batch_size,
+        latest=sizes[_knee_place(middle, slow, fast)].batch_size,
         is_reached=found < len(sizes) - 1,
     )
 
 
-def _knee_place(before: FloatArray, after: FloatArray) -> int:
-    """The place of the knee; seconds per step of the size that is left, and of those that are gone to.
+def _knee_place(middle: FloatArray, before: FloatArray, after: FloatArray) -> int:
+    """The place of the knee; seconds per step: medians, of the size that is left, and of those that are gone to.
 
-    ``k`` doublings pay when the efficiency is ``KNEE ** k`` at least; where throughput falls on the way, when it comes
-    back to what one doubling has to give.
+    ``k`` doublings pay when the efficiency is ``KNEE ** k`` at least; where throughput falls on the way, by the
+    medians, when it comes back to what one doubling has to give.
     """
-    for place, seconds in enumerate(before):
-        efficiency = seconds / after[place + 1 :]
-        n_doublings = np.arange(1, len(efficiency) + 1)
-        gain = efficiency * 2.0**n_doublings
-        has_fallen = np.minimum.accumulate(gain) < 1.0
-        if not np.any((efficiency >= KNEE**n_doublings) | (has_fallen & (gain >= 2 * KNEE))):
+    for place in range(len(middle)):
+        n_doublings = np.arange(1, len(middle) - place)
+        efficiency = before[place] / after[place + 1 :]
+        has_fallen = np.minimum.accumulate(middle[place] / middle[place + 1 :] * 2.0**n_doublings) < 1.0
+        pays = (efficiency >= KNEE**n_doublings) | (has_fallen & (efficiency * 2.0**n_doublings >= 2 * KNEE))
+        if not pays.any():
             return place
-    return len(before) - 1
+    return len(middle) - 1
 
 
 def without_waiting(sizes: Sequence[Size]) -> tuple[Size, ...]:
