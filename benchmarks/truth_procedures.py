@@ -94,7 +94,8 @@ def main() -> None:
     parser.add_argument("--walls", type=int, default=40)
     given = parser.parse_args()
     trained(range(given.first, given.first + 100 * given.seeds, 100))
-    walls(given.walls, given.first)
+    if given.walls:
+        walls(given.walls, given.first)
 
 
 if __name__ == "__main__":
