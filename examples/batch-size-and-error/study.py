@@ -15,6 +15,7 @@ import numpy as np
 from tunebook import Project, Round
 from tunebook.evidence import Evidence
 from tunebook.procedures.procedure import Conclusion
+from tunebook.procedures.redraw import pooled
 from tunebook.procedures.scaling import run_scaling
 
 FOLDER = Path(__file__).parent
@@ -37,7 +38,9 @@ def main(workers: int) -> None:
 
         design = Round.load(FOLDER / "rounds" / "01-batch-size.toml")
         conclusion = run_scaling(run, design, SIZES, goal=GOAL)
-    rows = [best_error(rounds[-1], size) for size in SIZES]
+    found = pooled(rounds[0].round, rounds)  # the search, and what was drawn again for its infeasible trials
+    n_counted = conclusion.numbers["sizes"][0]["counted"]
+    rows = [best_error(found, size, n_counted) for size in SIZES]
     for size, best, low, high in rows:
         print(
             f"batch size {size:4d}: best validation error {best:.4f}, {low:.4f} to {high:.4f} with trials drawn again"
@@ -47,10 +50,12 @@ def main(workers: int) -> None:
     draw(rows, conclusion, FOLDER / "figure.png")
 
 
-def best_error(evidence: Evidence, size: int) -> Row:
-    """Best error of a batch size and the 95 % interval of it when the study's trials are drawn again."""
+def best_error(evidence: Evidence, size: int, n_counted: int) -> Row:
+    """Best error of the first ``n_counted`` feasible trials of a batch size, as many for each, and the 95 % interval of
+    it when these trials are drawn again.
+    """
     values = evidence.scores().values[[trial.config["batch_size"] == size for trial in evidence.trials]]
-    values = values[np.isfinite(values)]
+    values = values[np.isfinite(values)][:n_counted]
     drawn = np.random.default_rng(0).choice(values, size=(N_DRAWS, len(values))).min(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return size, float(values.min()), float(low), float(high)

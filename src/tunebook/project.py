@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tunebook.learn.analyse import Analysis
     from tunebook.learn.curve_report import CurveReport
     from tunebook.plan.summary import PlanSummary
+    from tunebook.procedures.procedure import Conclusion
     from tunebook.run.run import RunReport
     from tunebook.show.screens import Failure
     from tunebook.show.sheet import SheetRow
@@ -280,6 +281,14 @@ class Project:
         commands = [f"tunebook learn {evidence.name} --html {target.name}"]
         text = render(evidence, analysis.findings, objective=analysis.view.objective, reproduce=commands)
         write_file(target, text.encode())
+        return target
+
+    def procedure_report(self, conclusion: Conclusion, path: str | Path) -> Path:
+        """Write how a guided procedure ended as a self-contained HTML page with its plots."""
+        from tunebook.show.guided_report import render_conclusion
+
+        target = Path(path)
+        write_file(target, render_conclusion(conclusion).encode())
         return target
 
     # -- exchanging --------------------------------------------------------------------------

@@ -68,9 +68,15 @@ def test_whole_designs_in_the_readme_are_accepted():
         Round.from_mapping(tomllib.loads(block))
 
 
+#: Two protocols of "which optimizer" leave untuned what the linter wants tuned: that this decides the ranking is
+#: what the example shows.
+LINTED = {"which-optimizer/rounds/01-learning-rate.toml", "which-optimizer/rounds/02-schedule.toml"}
+
+
 @pytest.mark.parametrize("design", sorted((ROOT / "examples").rglob("rounds/*.toml")), ids=lambda path: path.stem)
 def test_example_designs_are_accepted_and_clean(design):
     from tunebook.plan.lint import lint
 
     loaded = Round.load(design)
-    assert {finding.code for finding in lint(loaded)} <= {"caveat"}
+    expected = {"role_optimizer_hyperparameter"} if str(design.relative_to(ROOT / "examples")) in LINTED else set()
+    assert {finding.code for finding in lint(loaded)} - {"caveat"} == expected

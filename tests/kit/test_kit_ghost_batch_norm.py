@@ -170,7 +170,7 @@ def test_converting_a_lone_layer_gives_a_new_one() -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (nn.Linear(2, 2), "Linear holds no batch norm to replace$"),
+        (nn.Linear(2, 2), "Linear holds no batch norm to replace; train it as it is"),
         (nn.Sequential(nn.LayerNorm(4)), "normalises with LayerNorm"),
         (nn.Sequential(nn.SyncBatchNorm(4)), "SyncBatchNorm does the opposite"),
     ],

@@ -186,3 +186,28 @@ def test_efficiency_by_hand():
     assert [step.label for step in steps] == ["linear", "diminishing", "does not pay", "saturated"]
     knee = find_knee(sizes_of([1.0, 1.0, 1.25, 2.0, 4.0]))
     assert (knee.batch_size, knee.is_reached) == (4, True)
+
+
+def test_one_step_down_is_no_knee_where_throughput_goes_on_rising():
+    """As measured on two busy cores: from 16 examples on the library used threads, which cost it at first."""
+    seconds = [0.0092, 0.046, 0.053, 0.049, 0.074, 0.1, 0.087, 0.069, 0.13, 0.165, 0.205, 0.315]
+    assert find_knee(sizes_of(seconds)).batch_size == 2**7
+    assert doublings(sizes_of(seconds))[0].label == "saturated"
+
+
+def test_a_fall_that_nothing_makes_up_for_is_the_knee():
+    assert find_knee(sizes_of([1.0, 1.0, 3.0, 5.0, 9.0])).batch_size == 2
+
+
+def test_a_rise_too_slow_for_its_doublings_is_no_reason_to_go_on():
+    assert find_knee(sizes_of([1.0, 1.5, 2.2, 3.3, 5.0])).batch_size == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_knee_lies_between_what_its_repeats_allow(seed):
+    rng = np.random.default_rng(seed)
+    seconds = np.cumprod(rng.uniform(0.6, 2.6, 10))
+    repeated = [value * rng.uniform(0.6, 1.6, 3) for value in seconds]
+    sizes = [Size(batch_size=2**n, seconds=own, waits=np.zeros(0)) for n, own in enumerate(repeated)]
+    knee = find_knee(sizes)
+    assert knee.earliest <= knee.batch_size <= knee.latest

@@ -1,6 +1,7 @@
 """The commands themselves, on real rounds in a project: words, JSON, the written design, going on, memory."""
 
 import json
+import sys
 import textwrap
 
 import pytest
@@ -107,6 +108,34 @@ def test_scaling(call):
     sizes = [word for size in (1, 2, 4, 8) for word in ("-b", size)]
     document = json.loads(call("scaling", *sizes, "--json").stdout)
     assert [row["batch_size"] for row in document["numbers"]["sizes"]] == [1, 2, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("words", "plot"),
+    [
+        (("batch-size", "--most", 32, "--repeats", 1, "--memory-gib", 100), "throughput"),
+        (("steps", "--metric", "train/error", "--rates", 5, "--low", 0.01, "--high", 4), "best-step"),
+        (("stability",), "sweep"),
+        (("scaling", "-b", 1, "-b", 2, "-b", 4, "-b", 8), "budgets"),
+    ],
+)
+def test_a_page_with_the_plots_is_written(call, folder, words, plot):
+    said = call(*words, "--html", folder / "page.html").stdout
+    assert "The plots are in" in said
+    assert f'id="{plot}-plot"' in (folder / "page.html").read_text()
+
+
+def test_without_the_package_for_plots_nothing_is_run(call, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    assert "pip install 'tunebook[plots]'" in call("stability", "--html", folder / "page.html", status=2).stderr
+    assert not (folder / "tunebook.db").exists()
+
+
+@pytest.mark.parametrize("option", ["--html", "-o"])
+def test_a_file_in_a_folder_that_is_not_there_is_told_before_anything_runs(call, folder, option):
+    result = call("stability", option, folder / "nowhere" / "file", status=2)
+    assert "nowhere" in result.stderr
+    assert not (folder / "tunebook.db").exists()
 
 
 def test_wrong_input_is_told_before_anything_runs(call, folder):

@@ -1,5 +1,7 @@
 """scaling: Shallue et al.'s published row, a simulated study with known constants, and the noise scale."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,8 +9,10 @@ from hypothesis import strategies as st
 from procedure_workloads import Runner
 
 from tunebook.core.round import Purpose, Round
-from tunebook.errors import InputError
+from tunebook.errors import Infeasible, InputError
+from tunebook.plan.trials import plan_trials
 from tunebook.procedures.noise_scale import noise_scale, running_noise_scale
+from tunebook.procedures.redraw import drawn_again
 from tunebook.procedures.scaling import Scaling, effective_rate, run_scaling
 from tunebook.procedures.steps_to_goal import (
     Regime,
@@ -176,6 +180,70 @@ def test_learning_rates_have_to_be_searched():
     fixed = design(nuisance={}, fixed={"batch_size": 64, "learning_rate": 0.1})
     with pytest.raises(InputError, match="searches no learning rate"):
         Scaling(design=fixed, batch_sizes=SIZES)
+
+
+# -- infeasible trials are drawn again ---------------------------------------------------------------------------------
+
+
+def failing_above(limit):
+    """As ``simulated``, but a learning rate above ``limit`` diverges with batches of 512 and more."""
+
+    def train(trial):
+        if float(trial["batch_size"]) >= 512 and float(trial["learning_rate"]) > limit:
+            raise Infeasible("diverged")
+        simulated(trial)
+
+    return train
+
+
+def test_every_size_gets_the_same_number_of_feasible_trials():
+    runner = Runner(failing_above(0.3))
+    conclusion = run_scaling(runner, design(search={"trials": 12}), SIZES, goal=0.1)
+    rows = {row["batch_size"]: row for row in conclusion.numbers["sizes"]}
+    assert rows[8]["infeasible"] == rows[128]["infeasible"] == 0
+    assert all(rows[size]["infeasible"] >= 4 and rows[size]["feasible"] >= 12 for size in (512, 2048))
+    assert {row["counted"] for row in rows.values()} == {12}
+    assert "undersampled" not in [finding.code for finding in conclusion.findings]
+    again = runner.rounds[1:]
+    assert [planned.name for planned in again] == ["digits-scaling-again", "digits-scaling-again-2"][: len(again)]
+    assert {config["batch_size"] for planned in again for config in planned.search.configurations} == {512, 2048}
+    assert runner.n_trained == sum(row["feasible"] + row["infeasible"] for row in rows.values())
+
+
+def test_what_is_drawn_again_continues_the_sequence():
+    runner = Runner(failing_above(0.3))
+    run_scaling(runner, design(search={"trials": 12}), SIZES, goal=0.1)
+    first, again = runner.rounds[:2]
+    longer = plan_trials(replace(first, search=replace(first.search, trials=40)))
+    for size in (512, 2048):
+        drawn = [one["learning_rate"] for one in again.search.configurations if one["batch_size"] == size]
+        sequence = [spec.config["learning_rate"] for spec in longer if spec.config["batch_size"] == size]
+        assert drawn == sequence[12 : 12 + len(drawn)]
+
+
+def test_a_size_that_never_trains_is_given_up_and_named():
+    conclusion = run_scaling(Runner(failing_above(1e-4)), design(search={"trials": 6}), (16, *SIZES[1:]))
+    rows = {row["batch_size"]: row for row in conclusion.numbers["sizes"]}
+    assert (rows[2048]["feasible"], rows[2048]["infeasible"]) == (0, 4 * 6)
+    assert conclusion.findings[0].code == "goal_missed"
+
+
+def test_a_size_without_enough_feasible_trials_sets_the_number_for_all():
+    runner = Runner(failing_above(5e-3))
+    conclusion = run_scaling(runner, design(search={"trials": 12}), SIZES)
+    rows = conclusion.numbers["sizes"]
+    kept = min(row["feasible"] for row in rows)
+    assert 0 < kept < 12
+    assert {row["counted"] for row in rows} == {kept}
+    [few] = [finding for finding in conclusion.findings if finding.code == "undersampled"]
+    assert f"judged by {kept} feasible trials, fewer than 12 (batch_size" in few.says
+    assert "of 48 drawn" in few.says
+    assert "narrow the range" in few.fix
+
+
+def test_a_list_is_not_continued():
+    listed = design(search={"algorithm": "list", "configurations": [{"learning_rate": 0.1}]})
+    assert drawn_again(listed, Runner(simulated)(listed), 0) is None
 
 
 # -- the gradient noise scale ------------------------------------------------------------------------------------------

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from tunebook.cli.deciding import read_assignment
 from tunebook.cli.options import DesignArgument, JsonOption, ProjectOption, StoreOption
 from tunebook.cli.output import Output, exit_if_blocked, reported
+from tunebook.cli.shared import shares_options
 from tunebook.core.config import Value
+from tunebook.errors import InputError
 
 if TYPE_CHECKING:
     from tunebook.core.round import Round
@@ -28,37 +31,75 @@ SetOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A value of the configuration; else the design's, or its middle."),
 ]
-RateNameOption: TypeAlias = Annotated[
-    str | None, typer.Option("--rate-name", metavar="NAME", help="Which hyperparameter is the learning rate.")
-]
-LowOption: TypeAlias = Annotated[float | None, typer.Option("--low", help="Lowest learning rate; else the design's.")]
-HighOption: TypeAlias = Annotated[float | None, typer.Option("--high", help="Highest learning rate.")]
-RatesOption: TypeAlias = Annotated[int, typer.Option("--rates", min=5, help="How many learning rates.")]
-SeedsOption: TypeAlias = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each configuration.")]
+NameOption: TypeAlias = Annotated[str | None, typer.Option("--name", help="Which hyperparameter is the batch size.")]
 SeedOption: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Another seed runs everything anew.")]
 WorkersOption: TypeAlias = Annotated[int, typer.Option("--workers", min=1, help="Trials at a time.")]
-ExecutorOption: TypeAlias = Annotated[str, typer.Option("--executor", help="local or inline.")]
-OutOption: TypeAlias = Annotated[
-    Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the design with the result applied.")
-]
-StrictOption: TypeAlias = Annotated[bool, typer.Option("--strict", help="Exit with 3 when a blocking finding stands.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweeping:
+    """A sweep over learning rates."""
+
+    values: SetOption = None
+    rate_name: Annotated[
+        str | None, typer.Option("--rate-name", metavar="NAME", help="Which hyperparameter is the learning rate.")
+    ] = None
+    low: Annotated[float | None, typer.Option("--low", help="Lowest learning rate; else the design's.")] = None
+    high: Annotated[float | None, typer.Option("--high", help="Highest learning rate.")] = None
+    rates: Annotated[int, typer.Option("--rates", min=5, help="How many learning rates.")] = 9
+    seed: SeedOption = 0
+    workers: WorkersOption = 1
+
+    def fields(self) -> dict[str, Any]:
+        """The fields that all procedures with a sweep have."""
+        return {
+            "config": assignments(self.values),
+            "hyperparameter": self.rate_name,
+            "low": self.low,
+            "high": self.high,
+            "rates": self.rates,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """How a procedure is carried out, and what it leaves behind."""
+
+    executor: Annotated[str, typer.Option("--executor", help="local or inline.")] = "local"
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the design with the result applied.")
+    ] = None
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained page with the plots.")
+    ] = None
+    project: ProjectOption = None
+    store: StoreOption = None
+    as_json: JsonOption = False
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a blocking finding stands.")] = False
+
+
+SeedsOption: TypeAlias = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each configuration.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(name="batch-size")(batch_size)
-    app.command()(steps)
-    app.command()(stability)
-    app.command()(warmup)
-    app.command()(clipping)
-    app.command()(scaling)
+    for name, command in (
+        ("batch-size", batch_size),
+        ("steps", steps),
+        ("stability", stability),
+        ("warmup", warmup),
+        ("clipping", clipping),
+        ("scaling", scaling),
+    ):
+        app.command(name=name)(shares_options(command))
 
 
 def batch_size(
     design: DesignArgument,
     *,
     values: SetOption = None,
-    name: Annotated[str | None, typer.Option("--name", help="Which hyperparameter is the batch size.")] = None,
+    name: NameOption = None,
     least: Annotated[int, typer.Option("--least", min=1, help="Smallest batch size.")] = 8,
     most: Annotated[int, typer.Option("--most", min=1, help="Largest batch size, if memory lasts.")] = 65536,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="How often each size is measured.")] = 3,
@@ -68,19 +109,13 @@ def batch_size(
         typer.Option("--memory-gib", help="Memory of a trial; else the design's, or 80 % of what is free."),
     ] = None,
     seed: SeedOption = 0,
-    executor: ExecutorOption = "local",
-    out: OutOption = None,
-    project: ProjectOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    running: Running,
 ) -> None:
     """Measure which batch sizes fit, and up to which one doubling pays."""
 
     def made(wanted: Round) -> Procedure:
         from tunebook.procedures.batch_size import BatchSize
 
-        limit = memory_gib or wanted.run.memory_gib or free_memory_gib()
         return BatchSize(
             design=wanted,
             config=assignments(values),
@@ -89,197 +124,109 @@ def batch_size(
             most=most,
             repeats=repeats,
             timed_steps=timed_steps,
-            memory_gib=limit,
+            memory_gib=memory_gib or wanted.run.memory_gib or free_memory_gib(),
             seed=seed,
         )
 
-    _carry_out(made, design, 1, executor, out, project, store, as_json, strict)
+    _carry_out(made, design, running)
 
 
 def steps(
     design: DesignArgument,
     *,
-    values: SetOption = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="A regulariser that stays on.")] = None,
-    rate_name: RateNameOption = None,
     metric: Annotated[str | None, typer.Option("--metric", help="Measured on the whole training set.")] = None,
     perfect: Annotated[float | None, typer.Option("--perfect", help="Its value when that is fitted perfectly.")] = None,
-    low: LowOption = None,
-    high: HighOption = None,
-    rates: RatesOption = 9,
     most: Annotated[int | None, typer.Option("--steps", min=1, help="Steps to try; else the design's.")] = None,
-    seed: SeedOption = 0,
-    workers: WorkersOption = 1,
-    executor: ExecutorOption = "local",
-    out: OutOption = None,
-    project: ProjectOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    sweeping: Sweeping,
+    running: Running,
 ) -> None:
     """A first value for max_train_steps: how long the fastest constant learning rate takes to fit the training set."""
 
     def made(wanted: Round) -> Procedure:
         from tunebook.procedures.train_steps import TrainSteps
 
+        kept = tuple(keep or ())
         return TrainSteps(
-            design=wanted,
-            config=assignments(values),
-            keep=tuple(keep or ()),
-            hyperparameter=rate_name,
-            metric=metric,
-            perfect=perfect,
-            low=low,
-            high=high,
-            rates=rates,
-            max_train_steps=most,
-            seed=seed,
+            design=wanted, keep=kept, metric=metric, perfect=perfect, max_train_steps=most, **sweeping.fields()
         )
 
-    _carry_out(made, design, workers, executor, out, project, store, as_json, strict)
+    _carry_out(made, design, running, sweeping.workers)
 
 
-def stability(
-    design: DesignArgument,
-    *,
-    values: SetOption = None,
-    rate_name: RateNameOption = None,
-    low: LowOption = None,
-    high: HighOption = None,
-    rates: RatesOption = 9,
-    seeds: SeedsOption = 1,
-    seed: SeedOption = 0,
-    workers: WorkersOption = 1,
-    executor: ExecutorOption = "local",
-    out: OutOption = None,
-    project: ProjectOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
-) -> None:
+def stability(design: DesignArgument, *, seeds: SeedsOption = 1, sweeping: Sweeping, running: Running) -> None:
     """Find out whether training is unstable at the learning rates just above the best one."""
 
     def made(wanted: Round) -> Procedure:
         from tunebook.procedures.stability import Stability
 
-        return Stability(
-            design=wanted,
-            config=assignments(values),
-            hyperparameter=rate_name,
-            low=low,
-            high=high,
-            rates=rates,
-            seeds=seeds,
-            seed=seed,
-        )
+        return Stability(design=wanted, seeds=seeds, **sweeping.fields())
 
-    _carry_out(made, design, workers, executor, out, project, store, as_json, strict)
+    _carry_out(made, design, running, sweeping.workers)
 
 
 def warmup(
     design: DesignArgument,
     *,
-    values: SetOption = None,
-    rate_name: RateNameOption = None,
     warmup_name: Annotated[
         str, typer.Option("--warmup-name", help="Which hyperparameter is the warmup.")
     ] = "warmup_steps",
-    low: LowOption = None,
-    high: HighOption = None,
-    rates: RatesOption = 9,
     factor: Annotated[float, typer.Option("--factor", help="Base rate, in unstable rates.")] = 10.0,
     lengths: Annotated[
         list[int] | None, typer.Option("--length", help="A warmup to try, instead of 10, 100, …")
     ] = None,
     seeds: SeedsOption = 2,
-    seed: SeedOption = 0,
-    workers: WorkersOption = 1,
-    executor: ExecutorOption = "local",
-    out: OutOption = None,
-    project: ProjectOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    sweeping: Sweeping,
+    running: Running,
 ) -> None:
     """Where training is unstable, look for the shortest warmup that lets it survive ten times the failing rate."""
 
     def made(wanted: Round) -> Procedure:
         from tunebook.procedures.warmup import Warmup
 
+        wanted_lengths = tuple(lengths or ())
         return Warmup(
             design=wanted,
-            config=assignments(values),
-            hyperparameter=rate_name,
             warmup_name=warmup_name,
-            low=low,
-            high=high,
-            rates=rates,
             factor=factor,
-            lengths=tuple(lengths or ()),
+            lengths=wanted_lengths,
             seeds=seeds,
-            seed=seed,
+            **sweeping.fields(),
         )
 
-    _carry_out(made, design, workers, executor, out, project, store, as_json, strict)
+    _carry_out(made, design, running, sweeping.workers)
 
 
 def clipping(
     design: DesignArgument,
     *,
-    values: SetOption = None,
-    rate_name: RateNameOption = None,
     clip_name: Annotated[str, typer.Option("--clip-name", help="Which hyperparameter is the threshold.")] = "clip_norm",
-    low: LowOption = None,
-    high: HighOption = None,
-    rates: RatesOption = 9,
     threshold: Annotated[float | None, typer.Option("--threshold", help="Instead of the 90th percentile.")] = None,
     seeds: SeedsOption = 2,
-    seed: SeedOption = 0,
-    workers: WorkersOption = 1,
-    executor: ExecutorOption = "local",
-    out: OutOption = None,
-    project: ProjectOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    sweeping: Sweeping,
+    running: Running,
 ) -> None:
     """Where training is unstable, look for a norm to clip gradients at that lets it survive the failing rate."""
 
     def made(wanted: Round) -> Procedure:
         from tunebook.procedures.clipping import Clipping
 
-        return Clipping(
-            design=wanted,
-            config=assignments(values),
-            hyperparameter=rate_name,
-            clip_name=clip_name,
-            low=low,
-            high=high,
-            rates=rates,
-            threshold=threshold,
-            seeds=seeds,
-            seed=seed,
-        )
+        return Clipping(design=wanted, clip_name=clip_name, threshold=threshold, seeds=seeds, **sweeping.fields())
 
-    _carry_out(made, design, workers, executor, out, project, store, as_json, strict)
+    _carry_out(made, design, running, sweeping.workers)
 
 
 def scaling(
     design: DesignArgument,
     *,
     sizes: Annotated[list[int], typer.Option("--batch-size", "-b", min=1, help="A batch size; give four or more.")],
-    name: Annotated[str | None, typer.Option("--name", help="Which hyperparameter is the batch size.")] = None,
+    name: NameOption = None,
     goal: Annotated[
         float | None, typer.Option("--goal", help="A value of the metric; else what all sizes reach.")
     ] = None,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="Trials a size; else the design's.")] = None,
     workers: WorkersOption = 1,
-    executor: ExecutorOption = "local",
-    out: OutOption = None,
-    project: ProjectOption = None,
-    store: StoreOption = None,
-    as_json: JsonOption = False,
-    strict: StrictOption = False,
+    running: Running,
 ) -> None:
     """Steps to a goal against batch size, with everything else tuned anew at every size."""
 
@@ -288,12 +235,18 @@ def scaling(
 
         return Scaling(design=wanted, batch_sizes=tuple(sizes), hyperparameter=name, goal=goal, trials=trials)
 
-    _carry_out(made, design, workers, executor, out, project, store, as_json, strict)
+    _carry_out(made, design, running, workers)
 
 
 def assignments(words: list[str] | None) -> Mapping[str, Value]:
     """``NAME=VALUE`` words as a mapping."""
     return dict(read_assignment(word) for word in words or [])
+
+
+def check_folder(target: Path | None) -> None:
+    """``InputError`` when a file that is to be written has no folder to lie in."""
+    if target is not None and not target.parent.is_dir():
+        raise InputError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
 
 
 def free_memory_gib() -> float | None:
@@ -305,32 +258,32 @@ def free_memory_gib() -> float | None:
     return FREE_SHARE * free / GIB
 
 
-def _carry_out(
-    make: Callable[[Round], Procedure],
-    design: str,
-    workers: int,
-    executor: str,
-    out: Path | None,
-    folder: Path | None,
-    store: str | None,
-    as_json: bool,
-    strict: bool,
-) -> None:
+def _carry_out(make: Callable[[Round], Procedure], design: str, running: Running, workers: int = 1) -> None:
     """Say what will be run, run it, and show what follows."""
-    output = Output(as_json=as_json)
+    output = Output(as_json=running.as_json)
     with reported(output):
+        from tunebook._optional import require
         from tunebook.cli import procedure_screens as screens
         from tunebook.procedures.procedure import carry_out
         from tunebook.project import Project
 
-        with Project.for_design(design, folder=folder, store=store) as opened:
+        # Before anything is trained, not after hours of it.
+        for target in (running.out, running.html):
+            check_folder(target)
+        if running.html is not None:
+            require("plotly")
+        with Project.for_design(design, folder=running.project, store=running.store) as opened:
             procedure = make(opened.design(design))
             output.say(screens.outlook(procedure, opened.seconds_per_step(opened.design(design))))
-            conclusion = carry_out(procedure, _runner(opened, output, workers, executor))
-        if out is not None and conclusion.design is not None:
-            conclusion.design.save(out)
-        output.show(conclusion.to_mapping(), lambda: screens.conclusion(conclusion, out))
-        exit_if_blocked(strict, (finding.severity for finding in conclusion.findings))
+            conclusion = carry_out(procedure, _runner(opened, output, workers, running.executor))
+            if running.html is not None:
+                opened.procedure_report(conclusion, running.html)
+        if running.out is not None and conclusion.design is not None:
+            conclusion.design.save(running.out)
+        output.show(conclusion.to_mapping(), lambda: screens.conclusion(conclusion, running.out))
+        if running.html is not None:
+            output.say(f"The plots are in {running.html}")
+        exit_if_blocked(running.strict, (finding.severity for finding in conclusion.findings))
 
 
 def _runner(opened: Project, output: Output, workers: int, executor: str) -> Callable[[Round], Evidence]:

@@ -131,7 +131,10 @@ def to_ghost(model: nn.Module, virtual_batch_size: int) -> nn.Module:
         if isinstance(child, PLAIN_BATCH_NORMS)
     ]
     if not found:
-        raise InputError(f"{type(model).__name__} holds no batch norm to replace{_other_norms(model)}")
+        raise InputError(
+            f"{type(model).__name__} holds no batch norm to replace{_other_norms(model)}; train it as it is, or build "
+            "it with GhostBatchNorm where it is to normalise"
+        )
     for parent, name, child in found:
         setattr(parent, name, _ghost_of(child, virtual_batch_size))
     return model

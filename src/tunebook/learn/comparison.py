@@ -114,7 +114,7 @@ def _finding(view: View, comparison: Comparison, contrast: Contrast) -> Finding:
         severity=Severity.NOTE,
         words=WORDS,
         confidence=max(contrast.probability, 1.0 - contrast.probability),
-        subject=Subject(study=_study_of(view, setting)),
+        subject=Subject(study=study_of(view, setting)),
         evidence={
             "setting": setting.name,
             "against": against.name,
@@ -133,7 +133,8 @@ def _finding(view: View, comparison: Comparison, contrast: Contrast) -> Finding:
     )
 
 
-def _study_of(view: View, setting: Setting) -> str | None:
+def study_of(view: View, setting: Setting) -> str | None:
+    """The study all trials of a setting are in; None when they are in several."""
     names = {view.evidence.trials[int(trial)].study for trial in np.flatnonzero(setting.mask)}
     return names.pop() if len(names) == 1 else None
 

@@ -26,6 +26,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "curves": "tunebook.learn.curves:check",
         "steps": "tunebook.learn.steps:check",
         "comparison": "tunebook.learn.comparison:check",
+        "inclusion": "tunebook.learn.inclusion:check",
         "sensitivity": "tunebook.learn.sensitivity:check",
         "caveats": "tunebook.learn.caveats:check",
     }

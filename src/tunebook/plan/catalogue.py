@@ -7,12 +7,12 @@ widens from there. Orders of magnitude follow the AlgoPerf baselines' tuning spa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from tunebook.core.hyperparameter import Range
-from tunebook.plan.names import plain
+from tunebook.plan.names import Kind, kind_of, plain
 
 #: Below this many trials only the learning rate is tuned (S2).
 ONLY_LEARNING_RATE_BELOW = 10
@@ -75,6 +75,24 @@ CATALOGUE: Mapping[str, Optimizer] = MappingProxyType(
     }
 )
 
+#: What an optimizer can imitate step by step with the right values of its hyperparameters, or in a limit of them
+#: (Choi et al. 2019, definition 1): momentum 0 is SGD, and a large epsilon makes RMSProp and Adam momentum.
+INCLUDES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "momentum": frozenset({"sgd"}),
+        "nesterov": frozenset({"sgd"}),
+        "rmsprop": frozenset({"momentum", "sgd"}),
+        "adam": frozenset({"momentum", "sgd"}),
+        "adamw": frozenset({"adam", "momentum", "sgd"}),
+        "nadam": frozenset({"nesterov", "sgd"}),
+    }
+)
+
+#: Two spellings of one hyperparameter; Adam's beta1 is a momentum by name already.
+_SAME: Mapping[Kind, Kind] = MappingProxyType(
+    {Kind.ONE_MINUS_MOMENTUM: Kind.MOMENTUM, Kind.ONE_MINUS_BETA2: Kind.BETA2}
+)
+
 ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "sgdm": "momentum",
@@ -117,3 +135,17 @@ def to_tune(optimizer: str, n_trials: int) -> tuple[str, ...]:
         raise KeyError(f"{optimizer} is not in the catalogue; it has {', '.join(CATALOGUE)}")
     names = [name for name in found.ranges if name != found.regularizer]
     return tuple(names[: n_to_tune(n_trials)])
+
+
+def not_searched(optimizer: str, searched: Iterable[str]) -> tuple[str, ...]:
+    """Names of the hyperparameters of ``optimizer`` that none of ``searched`` is, however those are spelled.
+
+    A regularizer that is part of the update is left out. ``KeyError`` as in ``to_tune``.
+    """
+    known = {_identity(name) for name in searched}
+    return tuple(name for name in to_tune(optimizer, FOURTH_ABOVE + 1) if _identity(name) not in known)
+
+
+def _identity(name: str) -> str:
+    kind = kind_of(name)
+    return plain(name).removeprefix("one_minus_") if kind is Kind.OTHER else str(_SAME.get(kind, kind))

@@ -29,6 +29,8 @@ from tunebook.procedures.sweep import RATES, TWICE, Sweep, Verdict
 CLIP, NORM = "clip_norm", "grad_norm"
 #: A threshold that no gradient reaches: the same as not to clip, for training code without a word for that.
 OFF = 1e30
+#: Bins of the histogram of norms.
+N_BINS = 40
 #: I3: start from this percentile of the unclipped norms.
 PERCENTILE = 90.0
 #: I3: more than this share of the steps clipped is extremely aggressive.
@@ -121,6 +123,7 @@ class Clipping(Procedure):
                 "first_threshold": first,
                 "threshold": chosen.threshold if design else None,
                 "clipped_share": chosen.share,
+                "norms": norm_histogram(self._norms(seen, sweep)),
                 "runs": [
                     {
                         "rate": one.rate,
@@ -162,12 +165,12 @@ class Clipping(Procedure):
         return self._stability.conclude(seen).answer == Verdict.UNSTABLE
 
     def _thresholds(self, seen: Seen, sweep: Sweep) -> list[float]:
-        first = self.threshold if self.threshold is not None else self._percentile(seen, sweep)
+        first = self.threshold if self.threshold is not None else self._percentile(self._norms(seen, sweep))
         return [float(f"{first / 2**number:.4g}") for number in range(HALVINGS + 1)]
 
-    def _percentile(self, seen: Seen, sweep: Sweep) -> float:
-        """The 90th percentile of the norms at the best rate, without the start of the runs."""
-        norms = np.concatenate(
+    def _norms(self, seen: Seen, sweep: Sweep) -> FloatArray:
+        """The norms at the best rate, without the start of the runs."""
+        return np.concatenate(
             [
                 norms_after_start(evidence, number)
                 for evidence in self._stability.sweep.evidence(seen)
@@ -175,6 +178,8 @@ class Clipping(Procedure):
                 if trial.config[self._rate] == sweep.best_rate
             ]
         )
+
+    def _percentile(self, norms: FloatArray) -> float:
         if len(norms) < MIN_NORMS:
             raise InputError(
                 f"the runs at the best learning rate logged {len(norms)} finite {NORM} after their start, and "
@@ -253,6 +258,15 @@ def norms_after_start(evidence: Evidence, trial: int) -> FloatArray:
         return np.zeros(0)
     steps, values = curves[trial]
     return values[(steps >= START_SHARE * evidence.round.max_train_steps) & np.isfinite(values)]
+
+
+def norm_histogram(norms: FloatArray) -> dict[str, FloatArray]:
+    """How many of ``norms`` lie between edges that are evenly apart on a log scale; empty without a norm above 0."""
+    positive = norms[norms > 0]
+    if not len(positive):
+        return {"edges": np.zeros(0), "counts": np.zeros(0)}
+    counts, edges = np.histogram(np.log10(positive), bins=N_BINS)
+    return {"edges": 10.0**edges, "counts": counts}
 
 
 def _chosen(runs: tuple[Clipped, ...]) -> Clipped:

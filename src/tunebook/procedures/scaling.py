@@ -19,6 +19,7 @@ from tunebook.plan.names import Kind, kind_of
 from tunebook.procedures import scaling_words as words
 from tunebook.procedures.noise_scale import running_noise_scale
 from tunebook.procedures.procedure import Conclusion, Procedure, Run, Seen, carry_out, latest
+from tunebook.procedures.redraw import MOST_DRAWS, again_name, drawn_again, pooled
 from tunebook.procedures.single import NO_NAME, one_of_kind, with_fixed
 from tunebook.procedures.steps_to_goal import (
     MIN_SIZES,
@@ -41,15 +42,21 @@ NORM, HALF_NORM = "grad_norm", "grad_norm_half"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtSize:
-    """One batch size: the steps to the goal of every feasible trial (infinite where it missed it), the number
-    of the fastest trial in the evidence, and the best value of all.
+    """One batch size: the steps to the goal of every feasible trial that counts (infinite where it missed it), the
+    number of the fastest of them in the evidence, and the best value of all of them.
     """
 
     batch_size: int
     steps: FloatArray
     fastest: int | None
     best: float
+    n_feasible: int
     n_infeasible: int
+
+    @property
+    def n_drawn(self) -> int:
+        """All trials that ended, whether they count or not."""
+        return self.n_feasible + self.n_infeasible
 
     @property
     def least(self) -> float:
@@ -87,15 +94,19 @@ class Scaling(Procedure):
     @property
     def outlook(self) -> str:
         sizes = ", ".join(map(str, sorted(set(self.batch_sizes))))
-        return f"{self._trials} trials at each {self._name} of {sizes}, {self.design.max_train_steps} steps each"
+        return (
+            f"{self._trials} trials at each {self._name} of {sizes}, {self.design.max_train_steps} steps each; "
+            f"infeasible ones are drawn again, up to {MOST_DRAWS * self._trials} trials a size"
+        )
 
     def next_round(self, seen: Seen) -> Round | None:
         planned = self._round
-        return planned if latest(seen, planned.name) is None else None
+        if latest(seen, planned.name) is None:
+            return planned
+        return drawn_again(planned, self._evidence(seen), len(self._again(seen)))
 
     def conclude(self, seen: Seen) -> Conclusion:
-        evidence = latest(seen, self._round.name)
-        assert evidence is not None
+        evidence = self._evidence(seen)
         sizes = read_sizes(evidence, self._name, self.goal)
         goal = goal_of(evidence, self._name, self.goal)
         reached = [size for size in sizes if size.fastest is not None]
@@ -104,7 +115,7 @@ class Scaling(Procedure):
             findings = [words.goal_missed(evidence, goal, len(reached))]
             return Conclusion(procedure=self.name, answer="goal missed", findings=tuple(findings), numbers=numbers)
         fit, interval = _fitted(reached, self.seed or 0)
-        numbers |= _fit_numbers(reached, fit, interval)
+        numbers |= _fit_numbers(reached, fit, interval) | {"best_rates": _best_rates(evidence, reached)}
         findings = list(self._findings(evidence, sizes, reached, fit, interval, numbers))
         design, changes = self._applied(reached, fit)
         return Conclusion(
@@ -122,6 +133,17 @@ class Scaling(Procedure):
     def _name(self) -> str:
         config = {item.name: 0 for item in self.design.hyperparameters}
         return one_of_kind(self.design, config, Kind.BATCH_SIZE, self.hyperparameter)
+
+    def _again(self, seen: Seen) -> list[Evidence]:
+        """The rounds in which infeasible trials were drawn again."""
+        names = {again_name(self._round, number) for number in range(len(seen))}
+        return [evidence for evidence in seen if evidence.round.name in names]
+
+    def _evidence(self, seen: Seen) -> Evidence:
+        """All trials of all sizes."""
+        first = latest(seen, self._round.name)
+        assert first is not None
+        return pooled(self._round, [first, *self._again(seen)])
 
     @property
     def _trials(self) -> int:
@@ -154,7 +176,8 @@ class Scaling(Procedure):
                     "steps": size.least if np.isfinite(size.least) else None,
                     "examples": size.least * size.batch_size if np.isfinite(size.least) else None,
                     "best": size.best,
-                    "feasible": len(size.steps),
+                    "counted": len(size.steps),
+                    "feasible": size.n_feasible,
                     "infeasible": size.n_infeasible,
                     "config": dict(evidence.trials[size.fastest].config) if size.fastest is not None else None,
                 }
@@ -175,20 +198,18 @@ class Scaling(Procedure):
     ) -> Iterator[Finding]:
         yield words.regimes(self._name, fit, interval, numbers["perfect_to"], [size.batch_size for size in reached])
         yield from words.missing(self._name, [size for size in sizes if size.fastest is None], numbers["goal"])
-        few = [size for size in sizes if len(size.steps) < FEW_TRIALS]
+        few = [size for size in sizes if len(size.steps) < max(FEW_TRIALS, self._trials)]
         if few:
-            yield words.few_trials(self._name, few, FEW_TRIALS)
-        yield from self._rates(evidence, reached)
+            yield words.few_trials(self._name, sizes, max(FEW_TRIALS, self._trials))
+        yield from self._rates(numbers["best_rates"])
         yield from self._edges(evidence, reached)
         yield from words.budgets(self._name, numbers["budgets"], evidence.round.objective.sign)
         yield from words.noise(self._name, numbers["noise_scale"], fit.critical_batch_size)
 
-    def _rates(self, evidence: Evidence, reached: Sequence[AtSize]) -> Iterator[Finding]:
-        batch_sizes = np.array([size.batch_size for size in reached], dtype=np.float64)
-        rates = np.array([effective_rate(evidence, size.fastest) for size in reached if size.fastest is not None])
-        found = rate_rule(batch_sizes, rates)
+    def _rates(self, best: Mapping[str, FloatArray]) -> Iterator[Finding]:
+        found = rate_rule(best["batch_sizes"], best["rates"])
         if found is not None:
-            yield words.rate_rule(self._name, found, batch_sizes, rates)
+            yield words.rate_rule(self._name, found, best["batch_sizes"], best["rates"])
 
     def _edges(self, evidence: Evidence, reached: Sequence[AtSize]) -> Iterator[Finding]:
         for item in evidence.round.nuisance:
@@ -252,6 +273,7 @@ def read_sizes(evidence: Evidence, name: str, goal: float | None) -> tuple[AtSiz
                 steps=steps[kept],
                 fastest=fastest,
                 best=float(sign * (sign * values).min()) if len(values) else float("nan"),
+                n_feasible=len(own),
                 n_infeasible=int((evidence.mask(Status.INFEASIBLE) & (batches == size)).sum()),
             )
         )
@@ -337,6 +359,15 @@ def _fit_numbers(reached: Sequence[AtSize], fit: Fit, interval: Interval | None)
         "perfect_to": largest_perfect(batch_sizes, fit),
         "regimes": {str(int(size)): str(fit.regime(float(size))) for size in batch_sizes},
         "fitted_steps": fit.steps(batch_sizes),
+    }
+
+
+def _best_rates(evidence: Evidence, reached: Sequence[AtSize]) -> dict[str, FloatArray]:
+    """The effective learning rates of the fastest trials."""
+    fastest = [(size.batch_size, size.fastest) for size in reached if size.fastest is not None]
+    return {
+        "batch_sizes": np.array([size for size, _ in fastest], dtype=np.float64),
+        "rates": np.array([effective_rate(evidence, trial) for _, trial in fastest]),
     }
 
 

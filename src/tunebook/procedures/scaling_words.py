@@ -40,9 +40,9 @@ LEFT_OUT = Words(
     fix="Train longer, add trials, or choose an easier goal.",
 )
 FEW = Words(
-    says="Some sizes have fewer than {wanted} feasible trials ({sizes}), so all are compared by as few.",
+    says="Each size is judged by {kept} feasible trials, fewer than {wanted} ({sizes}).",
     why="The fastest of a few trials depends on luck; Shallue et al. ran a hundred per batch size.",
-    fix="Add trials (--trials).",
+    fix="{advice}",
 )
 RULE = Words(
     says=(
@@ -116,9 +116,21 @@ def missing(name: str, sizes: Sequence[AtSize], goal: float) -> Iterator[Finding
 
 
 def few_trials(name: str, sizes: Sequence[AtSize], wanted: int) -> Finding:
-    """Too few trials to speak of a fastest one."""
-    listed = ", ".join(f"{size.batch_size}: {len(size.steps)}" for size in sizes)
-    evidence = {"hyperparameter": name, "sizes": listed, "wanted": wanted}
+    """Too few trials to speak of a fastest one; ``sizes`` are all of them."""
+    kept = max(len(size.steps) for size in sizes)
+    bad = [size for size in sizes if size.n_feasible == min(size.n_feasible for size in sizes) and size.n_infeasible]
+    listed = ", ".join(f"{name} {size.batch_size}: {size.n_feasible} of {size.n_drawn} drawn" for size in bad or sizes)
+    narrow = (
+        "Add trials (--trials), or narrow the range to where training works: what is infeasible was drawn again "
+        "as often as allowed."
+    )
+    evidence = {
+        "hyperparameter": name,
+        "sizes": listed,
+        "kept": kept,
+        "wanted": wanted,
+        "advice": narrow if bad and bad[0].n_feasible < wanted else "Add trials (--trials).",
+    }
     return told("undersampled", "S5", FEW, evidence, severity=Severity.WARNING)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tunebook.core.config import Value
 from tunebook.core.hyperparameter import Choice, Hyperparameter, Range
+from tunebook.core.objective import Objective
 from tunebook.core.round import Round
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence, FloatArray, ranking
@@ -44,7 +45,7 @@ class Sweep:
     """One entry per rate, ascending. ``keys`` are objective values with lower better, NaN where none is finite.
 
     ``unstable`` is the share of a rate's runs that were unstable, ``onsets`` where in a run that began (NaN
-    without). ``gain`` is by how much the training loss falls in a good run.
+    without). ``gain`` is by how much the training loss ``loss`` falls in a good run.
     """
 
     rates: FloatArray
@@ -53,6 +54,7 @@ class Sweep:
     onsets: FloatArray
     gain: float
     loss: str
+    objective: Objective
 
     @property
     def best(self) -> int:
@@ -100,7 +102,9 @@ class Sweep:
         trains = bool(np.isfinite(self.keys).any())
         return {
             "rates": self.rates,
-            "objective_lower_is_better": self.keys,
+            "metric": self.objective.metric,
+            "direction": str(self.objective.direction),
+            "objective": self.objective.sign * self.keys,
             "unstable_share": self.unstable,
             "onset": self.onsets,
             "best_rate": self.best_rate if trains else None,
@@ -149,6 +153,7 @@ def read_sweep(rounds: Sequence[Evidence], name: str) -> Sweep:
         onsets=np.array([_median([onset for _, _, onset in runs[rate]]) for rate in rates]),
         gain=float(gain),
         loss=loss,
+        objective=rounds[0].round.objective,
     )
 
 

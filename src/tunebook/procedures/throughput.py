@@ -129,22 +129,37 @@ def doublings(sizes: Sequence[Size]) -> tuple[Doubling, ...]:
 
 
 def find_knee(sizes: Sequence[Size]) -> Knee:
-    """Where doubling the batch stops to pay; ``sizes`` ascend and there is at least one."""
-    steps = doublings(sizes)
-    largest = sizes[-1].batch_size
+    """Where doubling the batch stops to pay; ``sizes`` ascend, each twice the last, and there is at least one.
 
-    def first_below(values: Sequence[float]) -> int:
-        return next(
-            (step.batch_size for step, value in zip(steps, values, strict=True) if value < KNEE),
-            largest,
-        )
-
+    The first size from which no number of doublings pays. Not the first doubling that does not: a library that takes
+    another way from some size on makes one step down in a throughput that goes on rising.
+    """
+    fast = np.array([size.seconds.min() for size in sizes])
+    slow = np.array([size.seconds.max() for size in sizes])
+    middle = np.array([size.step_seconds for size in sizes])
+    found = _knee_place(middle, middle, middle)
     return Knee(
-        batch_size=first_below([step.efficiency for step in steps]),
-        earliest=first_below([step.low for step in steps]),
-        latest=first_below([step.high for step in steps]),
-        is_reached=any(step.efficiency < KNEE for step in steps),
+        batch_size=sizes[found].batch_size,
+        earliest=sizes[_knee_place(middle, fast, slow)].batch_size,
+        latest=sizes[_knee_place(middle, slow, fast)].batch_size,
+        is_reached=found < len(sizes) - 1,
     )
+
+
+def _knee_place(middle: FloatArray, before: FloatArray, after: FloatArray) -> int:
+    """The place of the knee; seconds per step: medians, of the size that is left, and of those that are gone to.
+
+    ``k`` doublings pay when the efficiency is ``KNEE ** k`` at least; where throughput falls on the way, by the
+    medians, when it comes back to what one doubling has to give.
+    """
+    for place in range(len(middle)):
+        n_doublings = np.arange(1, len(middle) - place)
+        efficiency = before[place] / after[place + 1 :]
+        has_fallen = np.minimum.accumulate(middle[place] / middle[place + 1 :] * 2.0**n_doublings) < 1.0
+        pays = (efficiency >= KNEE**n_doublings) | (has_fallen & (efficiency * 2.0**n_doublings >= 2 * KNEE))
+        if not pays.any():
+            return place
+    return len(middle) - 1
 
 
 def without_waiting(sizes: Sequence[Size]) -> tuple[Size, ...]:

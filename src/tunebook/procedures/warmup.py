@@ -35,10 +35,12 @@ from tunebook.procedures.single import (
     with_range,
 )
 from tunebook.procedures.stability import Stability
-from tunebook.procedures.sweep import RATES, TWICE, Sweep, Verdict, read_sweep
+from tunebook.procedures.sweep import NEARLY, RATES, TWICE, Sweep, Verdict, read_sweep
 
 #: I2: the base rate is this many times the rate that is unstable.
 FACTOR = 10.0
+#: Where no warmup survives that, it may be beyond what the workload stands at any time: half a decade lower, twice.
+LOWER = (1.0, 10**-0.5, 0.1)
 #: I2: warmups are tried up to this share of the run, and warned about above the other.
 LONGEST_SHARE = 0.10
 LONG_SHARE = 0.05
@@ -109,7 +111,8 @@ class Warmup(Procedure):
         return (
             f"{self._stability.outlook}. If it is unstable: warmups of {', '.join(map(str, self._lengths))} steps at "
             f"{self.factor:g} times the unstable rate, each held for twice as long, {self.seeds} seeds, until one "
-            f"survives; then {len(COMPARED)} rates over whole runs with it"
+            "survives (if none does, at a third and a tenth of that); "
+            f"then {len(COMPARED)} rates over whole runs with it"
         )
 
     def next_round(self, seen: Seen) -> Round | None:
@@ -126,14 +129,14 @@ class Warmup(Procedure):
         if not self._is_unstable(seen):
             stability = self._stability.conclude(seen)
             return replace(stability, procedure=self.name)
-        tried = self._survived(seen, sweep)
+        base, tried = self._level(seen, sweep)
         length = _shortest(tried)
         finals = self._finals(seen, sweep, length) if length else ()
         kept = [final for final in finals if final.survives]
         mends = any(final.rate >= 0.99 * self._unstable_rate(sweep) for final in kept)
         numbers = sweep.to_mapping() | {
             "lengths": {str(key): value for key, value in sorted(tried.items())},
-            "base_rate": self._base_rate(sweep),
+            "base_rate": base,
             "warmup_steps": length if mends else None,
             "finals": [
                 {"rate": one.rate, "unstable": one.unstable, "key": one.key, "onset": one.onset} for one in finals
@@ -143,7 +146,7 @@ class Warmup(Procedure):
         return Conclusion(
             procedure=self.name,
             answer="warmup" if design else "warmup does not mend it",
-            findings=tuple(self._findings(sweep, tried, length, finals, mends)),
+            findings=tuple(self._findings(sweep, base, tried, length, finals, mends)),
             numbers=numbers,
             design=design,
             changes=self._changes(length, design),
@@ -193,15 +196,27 @@ class Warmup(Procedure):
     def _unstable_rate(self, sweep: Sweep) -> float:
         return sweep.unstable_rate or TWICE * sweep.best_rate
 
-    def _base_rate(self, sweep: Sweep) -> float:
-        return float(f"{self.factor * self._unstable_rate(sweep):.3g}")
+    def _base_rates(self, sweep: Sweep) -> list[float]:
+        """The rates that warmups are tried at, the highest first; none is below the one that is unstable."""
+        factors = [self.factor * lower for lower in LOWER]
+        kept = [factor for factor in factors if factor >= 1.0 / NEARLY] or factors[:1]
+        return [float(f"{factor * self._unstable_rate(sweep):.3g}") for factor in kept]
+
+    def _level(self, seen: Seen, sweep: Sweep) -> tuple[float, dict[int, bool]]:
+        """The rate that is being tried, and which lengths survive it: the next lower one once all of them failed."""
+        rates = self._base_rates(sweep)
+        for base in rates:
+            tried = self._survived(seen, sweep, base)
+            if base == rates[-1] or _shortest(tried) is not None or self._next_length(tried) is not None:
+                break
+        return base, tried
 
     def _next_trial_of_a_length(self, seen: Seen, sweep: Sweep) -> Round | None:
-        tried = self._survived(seen, sweep)
+        base, tried = self._level(seen, sweep)
         length = self._next_length(tried)
         if length is None:
             return None
-        rounds = (self._length_round(sweep, length, number) for number in range(self.seeds))
+        rounds = (self._length_round(sweep, base, length, number) for number in range(self.seeds))
         return next(planned for planned in rounds if latest(seen, planned.name) is None)
 
     def _next_length(self, tried: Mapping[int, bool]) -> int | None:
@@ -218,11 +233,11 @@ class Warmup(Procedure):
         between = round(math.sqrt(failing * shortest))
         return between if failing < between < shortest else None
 
-    def _survived(self, seen: Seen, sweep: Sweep) -> dict[int, bool]:
-        """Whether each length that was tried with all seeds lets every one of them survive."""
+    def _survived(self, seen: Seen, sweep: Sweep, base: float) -> dict[int, bool]:
+        """Whether each length that was tried at ``base`` with all seeds lets every one of them survive."""
         found: dict[int, list[bool]] = {}
         for evidence in seen:
-            if evidence.round.name.startswith(self._length_prefix):
+            if evidence.round.name.startswith(self._length_prefix(base)):
                 length = _whole(evidence.trials[0].config[self.warmup_name])
                 found.setdefault(length, []).append(not self._course_is_unstable(evidence, 0, sweep))
         return {length: all(runs) for length, runs in found.items() if len(runs) >= self.seeds or not all(runs)}
@@ -230,17 +245,16 @@ class Warmup(Procedure):
     def _course_is_unstable(self, evidence: Evidence, trial: int, sweep: Sweep) -> bool:
         return course(evidence, trial, sweep.loss, sweep.gain).is_unstable
 
-    @property
-    def _length_prefix(self) -> str:
-        return f"{self._stability.design.name}-of-"
+    def _length_prefix(self, base: float) -> str:
+        return f"{self._stability.design.name}-at-{base:g}-of-"
 
-    def _length_round(self, sweep: Sweep, length: int, number: int) -> Round:
+    def _length_round(self, sweep: Sweep, base: float, length: int, number: int) -> Round:
         steps = (1 + HOLD_PER_WARMUP) * length
         return varied_round(
             self._stability.design,
-            suffix=f"of-{length}" + (f"-{number + 1}" if number else ""),
-            goal=f"Does a warmup of {length} steps survive {self.factor:g} times the unstable learning rate?",
-            config=self._base.merged({self._rate: self._base_rate(sweep)}),
+            suffix=f"at-{base:g}-of-{length}" + (f"-{number + 1}" if number else ""),
+            goal=f"Does a warmup of {length} steps survive a learning rate of {base:g}?",
+            config=self._base.merged({self._rate: base}),
             name=self.warmup_name,
             values=[length],
             seed=self.seed + number,
@@ -249,26 +263,28 @@ class Warmup(Procedure):
         )
 
     def _next_final(self, seen: Seen, sweep: Sweep) -> Round | None:
-        length = _shortest(self._survived(seen, sweep))
+        base, tried = self._level(seen, sweep)
+        length = _shortest(tried)
         if length is None:
             return None
-        rounds = (self._final_round(sweep, length, number) for number in range(self.seeds))
+        rounds = (self._final_round(base, length, number) for number in range(self.seeds))
         return next((planned for planned in rounds if latest(seen, planned.name) is None), None)
 
-    def _final_round(self, sweep: Sweep, length: int, number: int) -> Round:
+    def _final_round(self, base: float, length: int, number: int) -> Round:
         return varied_round(
             self._stability.design,
             suffix="whole" + (f"-{number + 1}" if number else ""),
             goal=f"Do whole runs with a warmup of {length} steps survive higher learning rates?",
             config=self._base.merged({self.warmup_name: length}),
             name=self._rate,
-            values=[float(f"{share * self._base_rate(sweep):.3g}") for share in COMPARED],
+            values=[float(f"{share * base:.3g}") for share in COMPARED],
             seed=self.seed + number,
             max_train_steps=self.design.max_train_steps + length,
         )
 
     def _finals(self, seen: Seen, sweep: Sweep, length: int) -> tuple[Final, ...]:
-        names = [self._final_round(sweep, length, number).name for number in range(self.seeds)]
+        base, _ = self._level(seen, sweep)
+        names = [self._final_round(base, length, number).name for number in range(self.seeds)]
         found = [evidence for name in names if (evidence := latest(seen, name)) is not None]
         read = read_sweep(found, self._rate)
         return tuple(
@@ -291,19 +307,25 @@ class Warmup(Procedure):
         return float(np.mean(runs))
 
     def _findings(
-        self, sweep: Sweep, tried: Mapping[int, bool], length: int | None, finals: tuple[Final, ...], mends: bool
+        self,
+        sweep: Sweep,
+        base: float,
+        tried: Mapping[int, bool],
+        length: int | None,
+        finals: tuple[Final, ...],
+        mends: bool,
     ) -> Iterator[Finding]:
         yield stability_words.unstable(self._rate, sweep, 0, 0)
         if length is None:
-            yield warmup_words.none_survives(self._base_rate(sweep), tried)
+            yield warmup_words.none_survives(base, tried)
         elif not mends:
-            yield warmup_words.not_mended(length, self._base_rate(sweep), finals)
+            yield warmup_words.not_mended(length, base, finals)
         else:
             kept = [final for final in finals if final.survives]
             best = min(kept, key=lambda final: final.key)
             sign = self.design.objective.sign
             before = sign * float(np.nanmin(sweep.keys))
-            yield warmup_words.mended(length, self._base_rate(sweep), best.rate, sign * best.key, before, self.design)
+            yield warmup_words.mended(length, base, best.rate, sign * best.key, before, self.design)
             if length > LONG_SHARE * self.design.max_train_steps:
                 yield warmup_words.long(length, self.design.max_train_steps)
 

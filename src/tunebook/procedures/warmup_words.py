@@ -32,7 +32,7 @@ MENDED = Words(
 NONE_SURVIVES = Words(
     says="No warmup that was tried ({lengths} steps) survives a learning rate of {base:.3g}.",
     why="An instability that is left after a tenth of the run is not one of the start.",
-    fix="Try gradient clipping (`tunebook clipping`), or a smaller factor (--factor 3).",
+    fix="Try gradient clipping (`tunebook clipping`).",
 )
 NOT_MENDED = Words(
     says=(

@@ -22,7 +22,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,6 +34,7 @@ from tunebook.handle.ending import Ending
 from tunebook.handle.trial import Trial
 from tunebook.run.pipeline import Train, load_pipeline
 from tunebook.run.processes import MemoryKills, die_with_parent, kill_group, limit_memory
+from tunebook.run.threads import hold_threads, release_threads
 
 #: What a shell says for a command that is not there or cannot be run.
 CANNOT_RUN = 127
@@ -85,10 +86,11 @@ class Lines:
 class Preloaded:
     """The parent's loop: start what is asked for, report what ended."""
 
-    def __init__(self, lines: Lines, train: Train | None, project: Path) -> None:
+    def __init__(self, lines: Lines, train: Train | None, project: Path, threads: Mapping[str, str]) -> None:
         self._lines = lines
         self._train = train
         self._project = project
+        self._threads = threads
         self._children: dict[int, Child] = {}
         self._memory_kills = MemoryKills()
         self._tie = die_with_parent()
@@ -146,6 +148,7 @@ class Preloaded:
             _redirect(message["output"], self._null)
             _default_signals()
             self._lines.channel.close()
+            release_threads(self._threads)
             for name, value in message["environment"].items():
                 os.environ[name] = value
             if message.get("memory"):
@@ -222,6 +225,7 @@ def serve(channel: socket.socket, train: Train | None = None) -> None:
         return
     sys.path.extend(entry for entry in settings["path"] if entry not in sys.path)
     project = Path(settings["project"])
+    threads = hold_threads()
     try:
         if train is None and settings["pipeline"]:
             train = load_pipeline(settings["pipeline"], project)
@@ -229,7 +233,7 @@ def serve(channel: socket.socket, train: Train | None = None) -> None:
         lines.send({"error": [[list(problem.key), problem.message] for problem in error.problems]})
         return
     lines.send({"ready": True})
-    Preloaded(lines, train, project).serve()
+    Preloaded(lines, train, project, threads).serve()
 
 
 def _redirect(output: str, null: int) -> None:

@@ -22,6 +22,7 @@ from tunebook.show.draw.boxes import best_of_n_drawing, best_step_drawing, grad_
 from tunebook.show.draw.curves import curves_drawing
 from tunebook.show.draw.drawing import Drawing, escape, hover_lines
 from tunebook.show.draw.parallel import parallel_drawing
+from tunebook.show.guided_report import Concluded, drawings
 from tunebook.show.theme import Theme, template
 
 if TYPE_CHECKING:
@@ -104,6 +105,11 @@ def grad_norm(
     return figure(history, table, theme), figure(histogram, table, theme)
 
 
+def guided(found: Concluded, *, theme: Theme = "light") -> dict[str, Figure]:
+    """The plots of a guided procedure's conclusion, by their ids: ``throughput``, ``sweep``, ``steps-to-goal`` …"""
+    return {drawing.id: _figure(drawing, [], theme) for drawing in drawings(found)}
+
+
 def searched(evidence: Evidence, label: str) -> Hyperparameter:
     """The searched hyperparameter of that label, or of that name when only one has it."""
     known = evidence.round.searched
@@ -117,7 +123,10 @@ def searched(evidence: Evidence, label: str) -> Hyperparameter:
 
 def figure(drawing: Drawing, table: TrialTable, theme: Theme = "light") -> Figure:
     """A drawing as a Plotly figure with its caption below and what pointing at a trial says."""
-    lines = hover_lines(table)
+    return _figure(drawing, hover_lines(table), theme)
+
+
+def _figure(drawing: Drawing, lines: list[str], theme: Theme) -> Figure:
     traces = [_with_text(trace, lines) for trace in drawing.traces]
     caption = "<br>".join(escape(line) for line in textwrap.wrap(drawing.caption, CAPTION_WIDTH))
     n_lines = caption.count("<br>") + 1

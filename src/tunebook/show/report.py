@@ -65,7 +65,7 @@ def render(
         body="\n".join(
             [
                 _head(title, evidence.round, data.table, told),
-                _findings(findings, told),
+                finding_cards(findings, [drawing for chapter in told for drawing in chapter.drawings]),
                 _studies(study_summaries(data.table), data.table),
                 *[_chapter(number, chapter) for number, chapter in enumerate(told)],
                 _trials(data.table),
@@ -73,7 +73,7 @@ def render(
                 _reproduce(reproduce),
             ]
         ),
-        plots=_script_safe(_plots(data.table, told)),
+        plots=plot_script([drawing for chapter in told for drawing in chapter.drawings], hover_lines(data.table)),
         plotly=script,
         script=SCRIPT,
     )
@@ -85,13 +85,15 @@ def plotly_script() -> str:
     return files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
 
 
-def _plots(table: TrialTable, told: Sequence[Chapter]) -> dict[str, Any]:
-    drawings = [drawing for chapter in told for drawing in chapter.drawings]
-    return {
-        "templates": {"light": template("light"), "dark": template("dark")},
-        "hover": hover_lines(table),
-        "drawings": {drawing.id: _without_title(drawing) for drawing in drawings},
-    }
+def plot_script(drawings: Sequence[Drawing], hover: Sequence[str] = ()) -> str:
+    """The drawings as the page's script wants them; ``hover`` says what pointing at each trial shows."""
+    return _script_safe(
+        {
+            "templates": {"light": template("light"), "dark": template("dark")},
+            "hover": list(hover),
+            "drawings": {drawing.id: _without_title(drawing) for drawing in drawings},
+        }
+    )
 
 
 def _without_title(drawing: Drawing) -> dict[str, Any]:
@@ -130,8 +132,9 @@ def _head(title: str, design: Round, table: TrialTable, told: Sequence[Chapter])
     )
 
 
-def _findings(findings: Sequence[Finding], told: Sequence[Chapter]) -> str:
-    drawings = {drawing.id: drawing for chapter in told for drawing in chapter.drawings}
+def finding_cards(findings: Sequence[Finding], shown: Sequence[Drawing] = ()) -> str:
+    """The section of findings, each with a link to the drawing that shows it, where one of ``shown`` does."""
+    drawings = {drawing.id: drawing for drawing in shown}
     cards = "\n".join(_card(finding, drawings) for finding in sorted_findings(list(findings)))
     nothing = (
         "<p>No check found anything to say. That is not proof that all is well: see how many trials there were.</p>"
@@ -184,14 +187,16 @@ def _studies(summaries: Sequence[StudySummary], table: TrialTable) -> str:
 def _chapter(number: int, chapter: Chapter) -> str:
     captions = {drawing.caption for drawing in chapter.drawings}
     common = captions.pop() if len(chapter.drawings) > 1 and len(captions) == 1 else ""
-    figures = "\n".join(_figure(drawing, drawing.caption if not common else "") for drawing in chapter.drawings)
+    figures = "\n".join(figure_block(drawing, has_caption=not common) for drawing in chapter.drawings)
     shared = f'<p class="quiet">{escape(common)}</p>' if common else ""
     title = f"<h2>{escape(chapter.title)}</h2>{shared}"
     return f'<section id="chapter-{number}">{title}<div class="plots">{figures}</div></section>'
 
 
-def _figure(drawing: Drawing, caption: str) -> str:
+def figure_block(drawing: Drawing, *, has_caption: bool = True) -> str:
+    """The place of one drawing, which the script fills."""
     title = escape(drawing.title)
+    caption = drawing.caption if has_caption else ""
     wide = ' class="wide"' if drawing.is_wide else ""
     return (
         f'<figure id="{drawing.id}"{wide}><h3>{title}</h3>'
