@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -127,9 +127,13 @@ class Store:
         """How many trials of the plan stand where; every status is there."""
         return self._database.read(trials.counts, name)
 
-    def snapshot(self, name: str, *, retired: bool = False) -> Evidence:
-        """Design, trials and curves of the round as one unchanging value."""
-        return self._database.read(snapshot.take, name, retired)
+    def snapshot(self, name: str, *, retired: bool = False, metrics: Collection[str] | None = None) -> Evidence:
+        """Design, trials and curves of the round as one unchanging value; with ``metrics`` only those curves."""
+        return self._database.read(snapshot.take, name, retired, metrics)
+
+    def metrics(self, name: str) -> tuple[str, ...]:
+        """All metrics that a trial of the round logged, sorted."""
+        return self._database.read(snapshot.logged, name)
 
     # Running
 
