@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from tunebook.core.config import Config
 from tunebook.core.verdict import Verdict
@@ -90,7 +90,7 @@ def intervals(picture: Picture, axis: Axis) -> Mapping[str, tuple[float, float]]
         name: (sign * (item.value - reach), sign * (item.value + reach))
         for name, item in zip(axis.categories, found, strict=True)
         if item is not None
-        for reach in (float(student.ppf((1 + LEVEL) / 2, item.degrees)) * item.error,)
+        for reach in (float(stdtrit(item.degrees, (1 + LEVEL) / 2)) * item.error,)
     }
     return {name: (min(pair), max(pair)) for name, pair in ends.items()}
 
