@@ -98,12 +98,21 @@ class _Attempts:
     starts: IntArray
 
 
-def take(connection: Connection, name: str, retired: bool, metrics: Collection[str] | None = None) -> Evidence:
-    """Everything the round has shown, as one unchanging value; with ``metrics`` only the curves of those."""
+def take(
+    connection: Connection,
+    name: str,
+    retired: bool,
+    metrics: Collection[str] | None = None,
+    trial: str | None = None,
+) -> Evidence:
+    """Everything the round has shown, as one unchanging value.
+
+    With ``metrics`` only the curves of those, with ``trial`` only that one.
+    """
     round_key = rounds.key_of(connection, name)
     design = rounds.newest(connection, round_key)
     with without_collecting():
-        return _evidence(connection, name, round_key, design, retired, metrics)
+        return _evidence(connection, name, round_key, design, retired, metrics, trial)
 
 
 def logged(connection: Connection, name: str) -> tuple[str, ...]:
@@ -121,8 +130,10 @@ def _evidence(
     design: Round,
     retired: bool,
     metrics: Collection[str] | None,
+    trial: str | None,
 ) -> Evidence:
-    rows = connection.execute(_TRIALS if retired else _ACTIVE_TRIALS, {"round": round_key}).all()
+    wanted = _TRIALS if retired else _ACTIVE_TRIALS
+    rows = connection.execute(_only(wanted, trial), {"round": round_key}).all()
     configs = json.loads(f"[{','.join(row.config for row in rows)}]")
     records = tuple(_record(Config(config), *row) for config, row in zip(configs, rows, strict=True))
     return Evidence(
@@ -130,8 +141,12 @@ def _evidence(
         round=design,
         studies=studies_of(design, records),
         trials=records,
-        curves=_curves(connection, round_key, [row[0] for row in rows], metrics),
+        curves=_curves(connection, round_key, [row[0] for row in rows], metrics, trial),
     )
+
+
+def _only(statement: Select[Any], trial: str | None) -> Select[Any]:
+    return statement if trial is None else statement.where(trials.c.name == trial)
 
 
 def studies_of(design: Round, records: Sequence[TrialRecord]) -> tuple[Study, ...]:
@@ -182,21 +197,25 @@ def _record(
 
 
 def _curves(
-    connection: Connection, round_key: int, trial_keys: Sequence[int], wanted: Collection[str] | None
+    connection: Connection,
+    round_key: int,
+    trial_keys: Sequence[int],
+    wanted: Collection[str] | None,
+    trial: str | None,
 ) -> dict[str, Curves]:
     if wanted is not None and not wanted:
         return {}
-    runs = _attempts(connection, round_key, trial_keys)
-    found = _points(connection, _CHUNKS, {"round": round_key}, runs, wanted)
+    runs = _attempts(connection, _only(_ATTEMPTS, trial), round_key, trial_keys)
+    found = _points(connection, _only(_CHUNKS, trial), round_key, runs, wanted)
     found = _surviving(found, runs)
     metrics = sorted({metric for points in found for metric in points.metrics})
     places: dict[tuple[int, ...], _Place] = {}
     return {metric: _curve_of(metric, found, runs.trials, len(trial_keys), places) for metric in metrics}
 
 
-def _attempts(connection: Connection, round_key: int, trial_keys: Sequence[int]) -> _Attempts:
+def _attempts(connection: Connection, statement: Select[Any], round_key: int, trial_keys: Sequence[int]) -> _Attempts:
     place = {key: number for number, key in enumerate(trial_keys)}
-    found = connection.execute(_ATTEMPTS, {"round": round_key}).all()
+    found = connection.execute(statement, {"round": round_key}).all()
     known = sorted(((place[trial], key, start) for key, trial, start in found if trial in place), key=_trial_place)
     starts = [lineage.NEVER if start is None else start for _, _, start in known]
     return _Attempts(
@@ -213,7 +232,7 @@ def _trial_place(row: tuple[int, int, int | None]) -> int:
 def _points(
     connection: Connection,
     statement: Select[Any],
-    parameters: Mapping[str, Any],
+    round_key: int,
     runs: _Attempts,
     wanted: Collection[str] | None,
 ) -> list[_Points]:
@@ -224,7 +243,7 @@ def _points(
     """
     names = {key: tuple(json.loads(text)) for key, text in connection.execute(_SETS)}
     parts: dict[int, list[_Chunks]] = {}
-    result = connection.execute(statement, dict(parameters), execution_options={"yield_per": BATCH})
+    result = connection.execute(statement, {"round": round_key}, execution_options={"yield_per": BATCH})
     for rows in result.partitions():
         for key, batch in _by_set(rows, runs):
             parts.setdefault(key, []).append(_decoded(names[key], batch, runs, wanted))

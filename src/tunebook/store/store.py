@@ -127,9 +127,14 @@ class Store:
         """How many trials of the plan stand where; every status is there."""
         return self._database.read(trials.counts, name)
 
-    def snapshot(self, name: str, *, retired: bool = False, metrics: Collection[str] | None = None) -> Evidence:
-        """Design, trials and curves of the round as one unchanging value; with ``metrics`` only those curves."""
-        return self._database.read(snapshot.take, name, retired, metrics)
+    def snapshot(
+        self, name: str, *, retired: bool = False, metrics: Collection[str] | None = None, trial: str | None = None
+    ) -> Evidence:
+        """Design, trials and curves of the round as one unchanging value.
+
+        With ``metrics`` only the curves of those, with ``trial`` only that one.
+        """
+        return self._database.read(snapshot.take, name, retired, metrics, trial)
 
     def metrics(self, name: str) -> tuple[str, ...]:
         """All metrics that a trial of the round logged, sorted."""
