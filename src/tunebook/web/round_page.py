@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def table_document(picture: Picture) -> dict[str, Any]:
 def columns(table: TrialTable, design: Round) -> list[dict[str, Any]]:
     """The configurations by column: numbers with NaN, or places in a list of words with -1, where a trial has none."""
     known = {item.name: item for item in reversed(design.hyperparameters)}
-    names = dict.fromkeys([*(item.name for item in design.hyperparameters), *(k for c in table.configs for k in c)])
+    names = dict.fromkeys([*(item.name for item in design.hyperparameters), *chain.from_iterable(table.configs)])
     return [_column(table, name, design, known.get(name)) for name in names]
 
 
