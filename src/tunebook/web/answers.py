@@ -92,7 +92,13 @@ def diagnoses(reader: Reader, query: Query) -> dict[str, Any]:
         for label in one["labels"]:
             labels.setdefault(label, []).append(trial)
     words = {label: trial_page.LABEL_WORDS[label] for label in labels}
-    return {"labels": labels, "words": words, "material": found.material, "source": found.source}
+    return {
+        "labels": labels,
+        "words": words,
+        "n_diagnosed": len(found.trials),
+        "material": found.material,
+        "source": found.source,
+    }
 
 
 def trial(reader: Reader, query: Query) -> bytes:

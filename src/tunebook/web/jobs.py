@@ -17,6 +17,7 @@ from tunebook.decide.arms import Arms
 from tunebook.decide.render import render as design_text
 from tunebook.errors import InputError, TunebookError
 from tunebook.evidence import Evidence
+from tunebook.history import earlier_spread
 from tunebook.learn.analyse import analyse
 from tunebook.learn.curve_report import diagnose_round
 from tunebook.project import Project, revised
@@ -35,7 +36,7 @@ from tunebook.web.analyst import (
     read_message,
     write_message,
 )
-from tunebook.web.comparison import repeats, verdict_document
+from tunebook.web.comparison import against_second, repeats, verdict_document
 
 #: How far the checks stand back behind the page and behind training (see nice(2)).
 KINDNESS = 10
@@ -86,15 +87,17 @@ def comparison_of(project: Project, round_name: str, objective: str | None, comp
     """The verdict, or why there is none, and the configurations that ran several times."""
     evidence = project.evidence(round_name)
     wanted = revised(evidence.round.objective, objective)
-    verdict, arms, why_not = None, None, ""
+    verdict, arms, document, why_not = None, None, None, ""
     try:
         arms = Arms.of(evidence, wanted)
         verdict = project.decide(round_name, objective=objective, complexity=complexity)
+        second = against_second(arms, verdict, earlier_spread(project.store, evidence))
+        document = verdict_document(verdict, wanted.metric, second)
     except InputError as error:
         why_not = str(error)
     return Comparison(
         verdict=verdict,
-        document=verdict_document(verdict) if verdict else None,
+        document=document,
         repeats=tuple(repeats(arms, verdict, project.baseline(), wanted.sign)) if arms else (),
         why_not=why_not,
     )

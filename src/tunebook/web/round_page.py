@@ -20,6 +20,9 @@ from tunebook.show.report_links import drawing_for
 from tunebook.web.analyst import Findings
 from tunebook.web.reader import Picture, Shown
 
+#: Fewer different configurations do not tell where a range should end (``learn.boundary`` asks for as many).
+TOO_FEW = 6
+MANY = 200
 #: Types of a column of numbers; of a truth value (which Python takes for a number) it is not.
 NUMBERS = {int, float, type(None)}
 #: Names of the traces that hold several trials as one line with gaps.
@@ -39,6 +42,8 @@ def round_document(picture: Picture) -> dict[str, Any]:
         "own_objective": design.objective.to_mapping(),
         "metrics": list(picture.metrics),
         "max_train_steps": design.max_train_steps,
+        "n_searched": {"feasible": int(table.feasible.sum()), "configurations": n_configurations(table)},
+        "too_few": TOO_FEW,
         "table": table_document(picture),
         "columns": columns(table, design),
         "studies": [item.to_mapping() for item in study_summaries(table)],
@@ -50,6 +55,13 @@ def round_document(picture: Picture) -> dict[str, Any]:
             for chapter in picture.chapters
         ],
     }
+
+
+def n_configurations(table: TrialTable) -> int:
+    """How many different configurations a search drew and could train."""
+    places = np.flatnonzero(table.feasible).tolist()
+    # Many trials are many configurations: which are the same matters where there are few.
+    return len(places) if len(places) > MANY else len({table.configs[place] for place in places})
 
 
 def table_document(picture: Picture) -> dict[str, Any]:

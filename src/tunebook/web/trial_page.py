@@ -78,6 +78,11 @@ def trial_document(
         "diagnosis": sentences(diagnosis) if diagnosis is not None else None,
         "output": output(project.root, evidence.name, name),
         "checkpoints": checkpoints(project.root, evidence.name, name),
+        "notes": [
+            {"text": note.text, "at": note.at.isoformat()}
+            for note in project.store.notes(evidence.name)
+            if note.trial == name
+        ],
         "reproduce": reproduce(evidence, trial.config, trial.seed, project, name),
     }
 

@@ -27,8 +27,14 @@ export function plotly() {
 export function layoutOf(drawing, width) {
   const margin = { l: 60, r: 16, t: 44, b: 48, ...(drawing.layout.margin || {}) };
   const legend = width < 480 ? { legend: { ...(drawing.layout.legend || {}), font: { size: 9 } },
-    annotations: (drawing.layout.annotations || []).map((note) => ({ ...note, font: { ...note.font, size: 9 } })) } : {};
+    annotations: (drawing.layout.annotations || []).map(narrow) } : {};
   return { ...drawing.layout, ...legend, margin, height: drawing.height, template: templates[isDark() ? "dark" : "light"] };
+}
+
+// Words beside a point would run out of a narrow plot: they go above it.
+function narrow(note) {
+  const isBeside = note.xanchor === "left" && note.xref !== "paper" && note.yref !== "paper" && (note.xshift ?? 0) > 8;
+  return { ...note, font: { ...note.font, size: 9 }, ...(isBeside ? { xanchor: "center", xshift: 0, yanchor: "bottom", yshift: 10 } : {}) };
 }
 
 const CONFIG = { responsive: true, scrollZoom: false, displaylogo: false };
