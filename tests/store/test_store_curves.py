@@ -204,3 +204,16 @@ def test_metrics_logged_together_share_their_steps(store: Store) -> None:
     store.append_curves(claim, a_block([0, 1, 2], metrics=METRICS), 0)
     found = store.snapshot(name).curves
     assert found["valid/error"].steps is found["train/loss"].steps
+
+
+def test_a_snapshot_of_one_trial_has_its_curves(store: Store) -> None:
+    name = new_round(store, 3)
+    for number, claim in enumerate(claimed(store, 3, name=name)):
+        store.append_curves(claim, a_block([number, number + 1], metrics=METRICS), 0)
+    whole = store.snapshot(name)
+    for number, trial in enumerate(whole.trials):
+        only = store.snapshot(name, trial=trial.name)
+        assert only.trials == (trial,)
+        assert only.metrics == whole.metrics
+        assert only.curves["train/loss"].steps.tolist() == whole.curves["train/loss"][number][0].tolist()
+    assert store.snapshot(name, trial="no such trial").trials == ()

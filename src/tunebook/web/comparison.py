@@ -49,7 +49,8 @@ def answers(verdict: Verdict, metric: str, second: Verdict | None = None) -> lis
     if chance is None:
         return [*said, f"{lead}: nothing tells how much runs of one configuration differ."]
     much = _by(verdict.configuration.improvement, metric)
-    asked = "" if chance >= verdict.threshold else f", which is less than the {verdict.threshold:.0%} asked for"
+    is_short = verdict.ruling is Ruling.UNRESOLVED and chance < verdict.threshold
+    asked = f", which is less than the {verdict.threshold:.0%} asked for" if is_short else ""
     return [*said, f"{lead}: the candidate is the better one with a probability of {_percent(chance)}{asked}{much}."]
 
 
