@@ -196,6 +196,9 @@ def test_some_metrics_have_the_curves_they_have_among_all(
             for mine, theirs in zip(part.curves[metric], whole.curves[metric], strict=True):
                 np.testing.assert_array_equal(mine, theirs)
     assert store.snapshot(name, metrics=()).curves == {}
+    names, curves = store.curves(name, ("train/loss",))
+    assert names == tuple(trial.name for trial in whole.trials)
+    np.testing.assert_array_equal(curves["train/loss"].values, whole.curves["train/loss"].values)
 
 
 def test_metrics_logged_together_share_their_steps(store: Store) -> None:

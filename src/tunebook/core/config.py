@@ -22,7 +22,7 @@ class Config(Mapping[str, Value]):
         return self._values[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of ``name`` or ``default``; ten times as fast as that of ``Mapping``, and called for every trial."""
+        """The value of ``name`` or ``default``; ten times as fast as that of ``Mapping``, for every trial."""
         return self._values.get(name, default)
 
     def __contains__(self, name: object) -> bool:

@@ -40,6 +40,11 @@ _TRIALS = (
     .order_by(trials.c.rank, trials.c.id)
 )
 _ACTIVE_TRIALS = _TRIALS.where(trials.c.active)
+_NAMES = (
+    select(trials.c.id, trials.c.name)
+    .where(trials.c.round_id == bindparam("round"), trials.c.active)
+    .order_by(trials.c.rank, trials.c.id)
+)
 _ATTEMPTS = (
     select(attempts.c.id, attempts.c.trial_id, resumes.c.start_step)
     .join_from(attempts, trials)
@@ -113,6 +118,16 @@ def take(
     design = rounds.newest(connection, round_key)
     with without_collecting():
         return _evidence(connection, name, round_key, design, retired, metrics, trial)
+
+
+def curves_of(
+    connection: Connection, name: str, metrics: Collection[str] | None = None
+) -> tuple[tuple[str, ...], dict[str, Curves]]:
+    """The names of the trials of the plan, in its order, and their curves: a snapshot without configurations."""
+    round_key = rounds.key_of(connection, name)
+    with without_collecting():
+        rows = connection.execute(_NAMES, {"round": round_key}).all()
+        return tuple(row[1] for row in rows), _curves(connection, round_key, [row[0] for row in rows], metrics, None)
 
 
 def logged(connection: Connection, name: str) -> tuple[str, ...]:

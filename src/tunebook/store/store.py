@@ -11,7 +11,7 @@ from tunebook.core.launch import Launch
 from tunebook.core.outcome import Outcome, Status
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialSpec
-from tunebook.evidence import Evidence
+from tunebook.evidence import Curves, Evidence
 from tunebook.store import curves, imports, leases, records, rounds, snapshot, trials, versions
 from tunebook.store.engine import Database
 from tunebook.store.imports import ImportedTrial
@@ -135,6 +135,10 @@ class Store:
         With ``metrics`` only the curves of those, with ``trial`` only that one.
         """
         return self._database.read(snapshot.take, name, retired, metrics, trial)
+
+    def curves(self, name: str, metrics: Collection[str] | None = None) -> tuple[tuple[str, ...], Mapping[str, Curves]]:
+        """The names of the round's trials in the order of a snapshot, and their curves of some ``metrics`` or all."""
+        return self._database.read(snapshot.curves_of, name, metrics)
 
     def metrics(self, name: str) -> tuple[str, ...]:
         """All metrics that a trial of the round logged, sorted."""

@@ -7,10 +7,10 @@ import sys
 from functools import cache
 
 #: Codes of mallopt(3).
-TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
+MMAP_THRESHOLD, ARENA_MAX = -3, -8
 #: From so many bytes on a block is the system's own and goes back when it is freed. Left alone glibc raises this
-#: with every large block that is freed, and keeps the next ones.
-LARGE = 128 * 1024
+#: with every large block that is freed, and keeps the next ones; a lower one costs time, as such blocks come zeroed.
+LARGE = 2 * 1024**2
 
 
 @cache
@@ -25,7 +25,7 @@ def keep_little() -> None:
     """From now on hold on to little of what is freed."""
     libc = _libc()
     if libc is not None:
-        for option, value in ((TRIM_THRESHOLD, LARGE), (MMAP_THRESHOLD, LARGE), (ARENA_MAX, 2)):
+        for option, value in ((MMAP_THRESHOLD, LARGE), (ARENA_MAX, 2)):
             libc.mallopt(option, value)
 
 

@@ -268,13 +268,9 @@ class Reader:
 
     def _curves_of(self, name: str, names: tuple[str, ...], metrics: tuple[str, ...]) -> Mapping[str, Curves]:
         """The curves of the trials called ``names``, in their order, as the store has them now."""
-        kept = self._curves.get((name, metrics), self.version(name), lambda: self._read(name, metrics))
+        kept = self._curves.get((name, metrics), self.version(name), lambda: self.project.store.curves(name, metrics))
         known, curves = kept.value
         return curves if known == names else {metric: reordered(one, known, names) for metric, one in curves.items()}
-
-    def _read(self, name: str, metrics: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, Curves]]:
-        evidence = self.project.evidence(name, metrics=metrics)
-        return tuple(trial.name for trial in evidence.trials), evidence.curves
 
     def _asked(self, job: str, name: str, objective: str | None, version: str | None = None, **more: str) -> Kept[Any]:
         # Refused before a process is started for it.
