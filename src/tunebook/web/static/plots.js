@@ -159,11 +159,14 @@ export class LinkedPlot {
     if (!this.mass?.length || !place) { this.under.width = this.under.height = 0; return; }
     const pen = this.cleared(this.under);
     clipTo(pen, place.box);
+    let n_marks = 0;
     for (const [number, trace] of this.mass) {
       if (this.div._fullData?.[number]?.visible !== true) continue;
+      n_marks += trace.trials?.length ?? trace.x.length;
       paint(pen, trace, place.x, trace.yaxis === "y2" ? place.secondY : place.firstY);
     }
     pen.restore();
+    this.element.dataset.painted = String(n_marks);
   }
 
   // The pen of a canvas as large as the plot, with nothing on it; whoever takes it has to restore it.
