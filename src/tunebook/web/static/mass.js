@@ -18,6 +18,24 @@ export function placeholder(trace) {
   return { ...kept, x: [null], y: [null] };
 }
 
+export function isLine(trace) { return !isPoints(trace); }
+
+// The lines of an axis at its ticks, as Plotly would draw them.
+export function grid(pen, axis, box, isAcross, colour) {
+  pen.save();
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1;
+  pen.beginPath();
+  for (const { x: tick, minor } of axis._vals || []) {
+    const at = Math.round(axis._offset + axis.l2p(tick)) + 0.5;
+    const isInside = isAcross ? at > box.left && at <= box.right + 1 : at > box.top - 1 && at < box.bottom;
+    if (minor || !isInside) continue;
+    if (isAcross) { pen.moveTo(at, box.top); pen.lineTo(at, box.bottom); } else { pen.moveTo(box.left, at); pen.lineTo(box.right, at); }
+  }
+  pen.stroke();
+  pen.restore();
+}
+
 export function paint(pen, trace, x, y) {
   pen.save();
   pen.globalAlpha = (trace.opacity ?? 1) * (trace.marker?.opacity ?? 1);

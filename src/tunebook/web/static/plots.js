@@ -2,7 +2,7 @@
 
 import { h, byId, fill, say, short } from "./dom.js";
 import { getPacked } from "./api.js";
-import { paint, painted, placeholder } from "./mass.js";
+import { grid, isLine, paint, painted, placeholder } from "./mass.js";
 
 const NEAR_POINT = 14, NEAR_LINE = 7;
 let loading = null;
@@ -132,8 +132,12 @@ export class LinkedPlot {
     if (this.kept) Object.assign(layout, this.kept);
     const shown = traces.map(({ trials, trial, ...trace }) => trace), chosen = painted(traces);
     this.mass = [...chosen].map((number) => [number, traces[number]]);
-    const config = configOf(this.drawing.id, () => ({ data: shown, layout: { ...layout, xaxis: { ...this.div.layout.xaxis }, yaxis: { ...this.div.layout.yaxis } } }));
-    const seen = chosen.size ? { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" } : {};
+    const axisNow = (name) => ({ ...this.div.layout[name], showgrid: this.drawing.layout[name]?.showgrid ?? true });
+    const config = configOf(this.drawing.id, () => ({ data: shown, layout: { ...layout, xaxis: axisNow("xaxis"), yaxis: axisNow("yaxis") } }));
+    // What is painted lies below Plotly's drawing, whose grid would be drawn over it: the grid is painted too.
+    this.grids = chosen.size ? ["xaxis", "yaxis"].filter((axis) => this.drawing.layout[axis]?.showgrid !== false) : [];
+    const seen = chosen.size ? { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      xaxis: { ...layout.xaxis, showgrid: false }, yaxis: { ...layout.yaxis, showgrid: false } } : {};
     await Plotly.react(this.div, shown.map((trace, number) => (chosen.has(number) ? placeholder(trace) : trace)), { ...layout, ...seen }, config);
     if (!this.isDrawn) {
       this.div.on("plotly_afterplot", () => this.moved());
@@ -158,12 +162,15 @@ export class LinkedPlot {
     const place = this.place();
     if (!this.mass?.length || !place) { this.under.width = this.under.height = 0; return; }
     const pen = this.cleared(this.under);
-    clipTo(pen, place.box);
     let n_marks = 0;
+    for (const axis of this.grids) grid(pen, this.div._fullLayout[axis], place.box, axis === "xaxis", templates[isDark() ? "dark" : "light"].layout.xaxis.gridcolor);
     for (const [number, trace] of this.mass) {
       if (this.div._fullData?.[number]?.visible !== true) continue;
       n_marks += trace.trials?.length ?? trace.x.length;
+      pen.save();
+      clipTo(pen, place.box, isLine(trace) ? 0 : 8);
       paint(pen, trace, place.x, trace.yaxis === "y2" ? place.secondY : place.firstY);
+      pen.restore();
     }
     pen.restore();
     this.element.dataset.painted = String(n_marks);
@@ -484,10 +491,10 @@ export class LinkedPlot {
   }
 }
 
-// A little more than the box of the axes: marks at its edge are whole.
-function clipTo(pen, box) {
+// The box of the axes, and a little more where marks at its edge are to be whole.
+function clipTo(pen, box, more = 8) {
   pen.beginPath();
-  pen.rect(box.left - 8, box.top - 8, box.right - box.left + 16, box.bottom - box.top + 16);
+  pen.rect(box.left - more, box.top - more, box.right - box.left + 2 * more, box.bottom - box.top + 2 * more);
   pen.clip();
 }
 
