@@ -5,6 +5,8 @@ import { getPacked } from "./api.js";
 import { grid, isLine, paint, painted, placeholder } from "./mass.js";
 
 const NEAR_POINT = 14, NEAR_LINE = 7;
+// What findings of these codes say is seen where curves end.
+const CLOSE_UPS = new Set(["overfitting", "late_variance", "still_improving", "saturated_early"]);
 let loading = null;
 let templates = null;
 
@@ -198,7 +200,21 @@ export class LinkedPlot {
     } }, label));
     const type = this.drawing.layout.yaxis?.type === "log" ? "log" : "linear";
     buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === type)));
+    this.closer = h("button", { type: "button", "aria-pressed": "false", title: "Only the values of the best trials after the first quarter of the run",
+      onclick: () => this.comeCloser() }, "close up");
+    buttons.push(this.closer);
     this.tools.append(...buttons);
+  }
+
+  // Curves start high and end close together: where they end is what tells which overfits, and is seen from near only.
+  comeCloser() {
+    const bright = this.items.filter((item) => !item.isFaint && !item.isPoint && item.xs.length > 1);
+    const last = Math.max(...bright.map((item) => item.xs[item.xs.length - 1]));
+    const values = bright.flatMap((item) => [...item.ys].filter((value, at) => Number.isFinite(value) && item.xs[at] >= last / 4));
+    if (!values.length) return;
+    const low = Math.min(...values), high = Math.max(...values), room = 0.06 * (high - low || Math.abs(high) || 1);
+    window.Plotly.relayout(this.div, { "yaxis.type": "linear", "yaxis.dtick": null, "yaxis.range": [low - room, high + room] });
+    this.tools.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button === this.closer)));
   }
 
   update(drawing) {
@@ -486,6 +502,7 @@ export class LinkedPlot {
     this.element.classList.add("evidence");
     fill(this.told, h("p", { class: "told" }, h("strong", {}, `${card.severity}: `), card.says));
     this.link.pin(card.trials);
+    if (this.closer && CLOSE_UPS.has(card.code)) this.comeCloser();
     this.element.scrollIntoView({ block: "start" });
     this.plot.focus({ preventScroll: true });
   }

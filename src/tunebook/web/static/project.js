@@ -6,17 +6,40 @@ import { address } from "./app.js";
 import { counted, progressOf } from "./words.js";
 
 export async function show(place) {
-  const verdicts = new Map();
+  const verdicts = new Map(), asker = new Asker(verdicts);
   const draw = async () => {
     const found = await getJson("project");
     render(place, found, verdicts);
-    for (const round of [...found.rounds].reverse()) {
-      const target = place.querySelector(`[data-verdict="${CSS.escape(round.round)}"]`);
-      if (target) tellVerdict(target, round, verdicts, found.version);
-    }
+    asker.watch(place, found);
   };
   await draw();
-  return listen(null, () => draw().catch(() => {}));
+  const stop = listen(null, () => draw().catch(() => {}));
+  return () => { stop(); asker.close(); };
+}
+
+// Asks for the verdicts of rounds that come into view, one at a time: each takes the server a moment, and a browser
+// has few connections, which whoever opens a round wants for himself.
+class Asker {
+  constructor(verdicts) { Object.assign(this, { verdicts, waiting: [], isClosed: false }); }
+
+  watch(place, found) {
+    this.observer?.disconnect();
+    this.waiting = [];
+    const rounds = new Map(found.rounds.map((round) => [round.round, round]));
+    this.observer = new IntersectionObserver((entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        this.observer.unobserve(target);
+        this.waiting.push(() => tellVerdict(target, rounds.get(target.dataset.verdict), this.verdicts, found.version));
+      }
+      this.working ??= this.work().finally(() => { this.working = null; });
+    }, { rootMargin: "200px" });
+    place.querySelectorAll("[data-verdict]").forEach((target) => this.observer.observe(target));
+  }
+
+  async work() { while (this.waiting.length && !this.isClosed) await this.waiting.shift()(); }
+
+  close() { this.isClosed = true; this.observer?.disconnect(); }
 }
 
 function render(place, found, verdicts) {
@@ -69,7 +92,7 @@ async function tellVerdict(target, round, verdicts, version) {
   if (known?.version === version) { fill(target, known.make()); return; }
   const answer = await getJson("verdict", { round: round.round }).catch((error) => ({ verdict: null, why_not: error.message }));
   const make = () => (answer.verdict
-    ? [h("span", { class: `badge ${answer.verdict}` }, answer.verdict), " ", answer.answers.join(" "), " ", h("a", { href: address("compare", [round.round]), "aria-label": `Compare ${round.round}` }, "Compare")]
+    ? [h("span", { class: `badge ${answer.verdict}` }, answer.runner_up ? "no baseline yet" : answer.verdict), " ", answer.answers.join(" "), " ", h("a", { href: address("compare", [round.round]), "aria-label": `Compare ${round.round}` }, "Compare")]
     : [h("span", { class: "quiet" }, `No verdict: ${answer.why_not}`)]);
   verdicts.set(round.round, { version, make, words: answer.answers?.join(" ") || "" });
   fill(target, make());

@@ -236,7 +236,7 @@ class RoundPage {
     if (!found.verdict) return [h("span", { class: "quiet" }, "Not known yet: "), found.why_not];
     const isAlone = !found.baseline || !found.candidate || found.baseline.trial === found.candidate.trial;
     const who = (part, one, text) => (one ? h("div", { class: "small" }, `The ${part}: `, h("a", { href: this.linkTo(one.trial), title: one.trial }, brief(one.trial)), text ? ` (${text})` : "") : null);
-    return [found.answers.map((answer, number) => h("div", {}, number ? null : h("span", { class: `badge ${found.verdict}` }, found.verdict), number ? "" : " ", answer)),
+    return [found.answers.map((answer, number) => h("div", {}, number ? null : h("span", { class: `badge ${found.verdict}` }, isAlone ? "no baseline yet" : found.verdict), number ? "" : " ", answer)),
       who("candidate", found.candidate, found.candidate_text), isAlone ? who("runner-up", found.runner_up, found.runner_up?.text) : who("baseline", found.baseline, found.baseline_text)];
   }
 
