@@ -81,7 +81,7 @@ def test_without_a_spread_nothing_is_claimed() -> None:
 def test_without_a_baseline_the_best_is_measured_by_the_runner_up() -> None:
     alone = verdict(Ruling.UNRESOLVED, None, alone=True)
     [sure] = answers(alone, "e", verdict(Ruling.ADOPT, 0.96))
-    assert "better one with a probability of 96%" in sure
+    assert "better than the runner-up with a probability of 96%" in sure
     assert "open" not in sure
     [doubtful] = answers(alone, "e", verdict(Ruling.UNRESOLVED, 0.6))
     assert "whether it is better than the runner-up is open" in doubtful

@@ -77,9 +77,11 @@ def _best_answer(verdict: Verdict, metric: str, second: Verdict | None) -> str:
     if second is None or chance is None:
         return f"{lead}; nothing tells how sure that is, because no configuration of it and the next ran twice."
     much = _by(second.configuration.improvement, metric)
-    doubt = "" if chance >= SURE else "; whether it is better than the runner-up is open"
     luck = ", the luck of being picked taken off"
-    return f"{lead}{doubt}: it is the better one with a probability of {_percent(chance)}{luck}{much}."
+    if chance >= SURE:
+        return f"{lead}: it is better than the runner-up with a probability of {_percent(chance)}{luck}{much}."
+    doubt = "whether it is better than the runner-up is open"
+    return f"{lead}; {doubt}: it is with a probability of {_percent(chance)}{luck}{much}."
 
 
 def _is_alone(verdict: Verdict) -> bool:
