@@ -1,9 +1,10 @@
 """The live page at 1,000 and 10,000 trials of 100 values: start, bytes, seconds, memory, first paint, all plots.
 
-Run: ``python benchmarks/bench_page.py [--browser]``. Rounds are synthetic (the builders of ``tests/show``), the
-server is a process of its own, times are those of a client on loopback. ``--browser`` also opens the page in
-Chromium, while the checks run beside it. Processor seconds of the server are given beside wall seconds, because the
-latter mean little on a machine that does other things.
+Run: ``python benchmarks/bench_page.py [--browser] [--runs 3]``. Rounds are synthetic (the builders of ``tests/show``),
+the server is a process of its own and new in every run, times are those of a client on loopback, figures are medians
+of the runs. ``--browser`` also opens the page in Chromium, while the checks run beside it. Processor seconds are
+given beside wall seconds, because the latter mean little on a machine that does other things; and beside all of
+them the yardstick, a fixed loop of plain Python, whose seconds tell how fast a processor was during the run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import gzip
 import json
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,6 @@ import time
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "show"))
 
@@ -75,9 +76,10 @@ class Page:
         words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / 100
 
-    def memory(self) -> float:
+    def memory(self, what: str = "VmHWM") -> float:
+        """MiB of the server: the most there was, or with ``VmRSS`` what there is."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
     def ask(self, what: str) -> tuple[int, float, float, int]:
         """Bytes, wall seconds, processor seconds and bytes when compressed."""
@@ -91,6 +93,13 @@ class Page:
         self.process.wait()
 
 
+def yardstick() -> float:
+    began, total = time.process_time(), 0
+    for number in range(3_000_000):
+        total += number
+    return time.process_time() - began
+
+
 def browse(url: str) -> dict[str, float]:
     """Seconds until the first paint, until the words are there and until every plot is drawn."""
     from playwright.sync_api import sync_playwright
@@ -100,6 +109,8 @@ def browse(url: str) -> dict[str, float]:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=options)
         page = browser.new_page(viewport={"width": 1280, "height": 9000})
         page.set_default_timeout(120_000)
+        clock = page.context.new_cdp_session(page)
+        clock.send("Performance.enable", {"timeDomain": "threadTicks"})
         began = time.perf_counter()
         page.goto(f"{url}#/round/01-dropout")
         page.wait_for_selector("main[data-ready]")
@@ -108,40 +119,64 @@ def browse(url: str) -> dict[str, float]:
         page.locator("figure:not([data-drawn])").first.wait_for(state="detached")
         plots = time.perf_counter() - began
         paint = page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000")
+        told = {item["name"]: item["value"] for item in clock.send("Performance.getMetrics")["metrics"]}
+        n_elements = page.evaluate("() => document.querySelectorAll('*').length")
         browser.close()
-    return {"first paint": paint, "words": words, "all plots": plots}
+    found = {"first paint, s": paint, "words, s": words, "all plots, s": plots}
+    return {**found, "all plots, s of a processor": told["TaskDuration"], "elements of the page": n_elements}
 
 
-def report(n_trials: int, with_browser: bool) -> None:
+QUESTIONS = (
+    ("round, first time", "round?round=1"),
+    ("round, again", "round?round=1"),
+    ("curves of another metric", "plot?round=1&id=curves-1"),
+    ("a zoom into curves", "plot?round=1&id=curves-0&low=100&high=200"),
+)
+
+
+def measure(root: Path, with_browser: bool) -> dict[str, float]:
+    found: dict[str, float] = {"yardstick, s": yardstick()}
+    page = Page(root)
+    found |= {"start, s": page.start, "start, s of a processor": page.start_cpu}
+    for words, what in QUESTIONS:
+        size, wall, busy, small = page.ask(what)
+        found |= {f"{words}, s": wall, f"{words}, s of a processor": busy}
+        found |= {f"{words}, MB": size / 1e6, f"{words}, MB compressed": small / 1e6}
+    found["server so far, MiB"] = page.memory()
+    if with_browser:
+        found |= browse(page.url)
+    found |= {"server at most, MiB": page.memory(), "server in the end, MiB": page.memory("VmRSS")}
+    page.close()
+    return found
+
+
+def report(n_trials: int, with_browser: bool, n_runs: int) -> None:
     seconds, most_bytes, plots = LIMITS[n_trials]
     root = Path(tempfile.mkdtemp())
     make(root, n_trials)
-    page = Page(root)
-    rows: list[tuple[str, Any]] = [("start, s", f"{page.start:.2f} ({page.start_cpu:.2f} of a processor; limit 0.5)")]
-    for words, what in (
-        ("round, first time", "round?round=1"),
-        ("round, again", "round?round=1"),
-        ("curves of another metric", "plot?round=1&id=curves-1"),
-        ("a zoom into curves", "plot?round=1&id=curves-0&low=100&high=200"),
-    ):
-        size, wall, busy, small = page.ask(what)
-        told = f"{wall:.3f} s ({busy:.2f} of a processor), {size / 1e6:.3f} MB, {small / 1e6:.3f} MB compressed"
-        rows.append((words, f"{told}; limits {seconds} s, {most_bytes / 1e6:.1f} MB" if "round," in words else told))
-    if with_browser:
-        rows += [(words, f"{took:.2f} s") for words, took in browse(page.url).items()]
-        rows.append(("limits in the browser", f"first paint 0.5 s, all plots {plots:g} s"))
-    rows.append(("memory of the server", f"{page.memory():.0f} MiB (limit 150)"))
-    page.close()
+    runs = [measure(root, with_browser) for _ in range(n_runs)]
     shutil.rmtree(root)
-    print(f"{n_trials:,} trials of {POINTS} values")
-    for words, told in rows:
-        print(f"  {words:26} {told}")
+    limits = {
+        "start, s": 0.5,
+        "round, first time, s": seconds,
+        "round, first time, MB": most_bytes / 1e6,
+        "first paint, s": 0.5,
+        "all plots, s": plots,
+        "server at most, MiB": 150,
+    }
+    print(f"{n_trials:,} trials of {POINTS} values, median of {n_runs} runs (least to most)")
+    for words in runs[0]:
+        values = [run[words] for run in runs]
+        asked = f"   asked for: {limits[words]:g}" if words in limits else ""
+        spread = f"({min(values):.3g} to {max(values):.3g})"
+        print(f"  {words:44} {statistics.median(values):8.3g} {spread:20}{asked}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browser", action="store_true")
     parser.add_argument("--trials", type=int, nargs="*", default=list(LIMITS))
+    parser.add_argument("--runs", type=int, default=3)
     chosen = parser.parse_args()
     for count in chosen.trials:
-        report(count, chosen.browser)
+        report(count, chosen.browser, chosen.runs)

@@ -7,7 +7,7 @@ store, the running of trials, the checks, the pictures.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -245,9 +245,9 @@ class Project:
             if row.status is Status.FAILED
         ]
 
-    def evidence(self, round_name: str) -> Evidence:
-        """A snapshot of a round: its design, its trials and their curves as arrays."""
-        return self.store.snapshot(self.store.resolve(str(round_name)))
+    def evidence(self, round_name: str, *, metrics: Collection[str] | None = None) -> Evidence:
+        """A snapshot of a round: its design, its trials and their curves as arrays; with ``metrics`` only those."""
+        return self.store.snapshot(self.store.resolve(str(round_name)), metrics=metrics)
 
     def seconds_per_step(self, design: Round) -> float | None:
         """What a training step took so far, else what the design says; None when neither tells (S6)."""
@@ -322,7 +322,7 @@ class Project:
             row
             for listed in (self.store.rounds() if self.has_store else ())
             for row in sheet.rows(
-                self.evidence(listed.name),
+                self.evidence(listed.name, metrics=(self.store.design(listed.name).objective.metric,)),
                 design=self._design_file(listed.name),
                 reproduce=f"tunebook run {self._design_file(listed.name)}" if self._design_file(listed.name) else "",
             )

@@ -170,3 +170,53 @@ def n_chunks(store: Store, attempt_key: int) -> int:
     table = curves.chunks
     statement = curves.select(curves.func.count()).select_from(table).where(table.c.attempt_id == attempt_key)
     return int(store._database.read(lambda connection: connection.execute(statement).scalar_one()))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 1000])
+def test_some_metrics_have_the_curves_they_have_among_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(snapshot, "BATCH", batch)
+    name = new_round(store, 3)
+    first, other, _ = claimed(store, 3, name=name)
+    store.append_curves(first, a_block([0, 10, 20], metrics=("valid/error", "valid/loss")), 0)
+    store.append_curves(first, a_block(range(25), metrics=("train/loss",)), 0)
+    store.append_curves(other, a_block([3, 1, 3], metrics=("train/loss", "valid/error")), 0)
+    store.release(first, reason="killed", now=NOW)
+    (second,) = claimed(store, name=name)
+    store.set_resume(second.attempt_key, 15)
+    store.append_curves(second, a_block([15, 16], metrics=("train/loss",)), 0)
+    whole = store.snapshot(name)
+    assert store.metrics(name) == whole.metrics == ("train/loss", "valid/error", "valid/loss")
+    for chosen in (("valid/error",), ("train/loss", "valid/loss"), ("train/loss", "never logged")):
+        part = store.snapshot(name, metrics=chosen)
+        assert part.trials == whole.trials
+        assert part.metrics == tuple(sorted({*chosen} & {*whole.metrics}))
+        for metric in part.metrics:
+            for mine, theirs in zip(part.curves[metric], whole.curves[metric], strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+    assert store.snapshot(name, metrics=()).curves == {}
+    names, curves = store.curves(name, ("train/loss",))
+    assert names == tuple(trial.name for trial in whole.trials)
+    np.testing.assert_array_equal(curves["train/loss"].values, whole.curves["train/loss"].values)
+
+
+def test_metrics_logged_together_share_their_steps(store: Store) -> None:
+    name = new_round(store)
+    (claim,) = claimed(store, name=name)
+    store.append_curves(claim, a_block([0, 1, 2], metrics=METRICS), 0)
+    found = store.snapshot(name).curves
+    assert found["valid/error"].steps is found["train/loss"].steps
+
+
+def test_a_snapshot_of_one_trial_has_its_curves(store: Store) -> None:
+    name = new_round(store, 3)
+    for number, claim in enumerate(claimed(store, 3, name=name)):
+        store.append_curves(claim, a_block([number, number + 1], metrics=METRICS), 0)
+    whole = store.snapshot(name)
+    for number, trial in enumerate(whole.trials):
+        only = store.snapshot(name, trial=trial.name)
+        assert only.trials == (trial,)
+        assert only.metrics == whole.metrics
+        assert only.curves["train/loss"].steps.tolist() == whole.curves["train/loss"][number][0].tolist()
+    assert store.snapshot(name, trial="no such trial").trials == ()

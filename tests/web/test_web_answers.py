@@ -11,6 +11,7 @@ from tunebook.core.round import Round
 from tunebook.project import Project
 from tunebook.run.folders import OUTPUT, attempt_folder, trial_folder
 from tunebook.show.data.curves import FRONT_POINTS
+from tunebook.web import round_page
 
 NAME = "01-dropout"
 
@@ -245,3 +246,53 @@ def test_the_next_name_passes_files_and_rounds(client: TestClient, paged: Projec
     (paged.root / "rounds").mkdir()
     (paged.root / "rounds" / "07-other.toml").write_text("")
     assert packed(client, "compare", round=NAME)["next_name"] == "08-next"
+
+
+def test_a_window_says_whose_lines_it_has(tmp_path: Path) -> None:
+    with make_project(tmp_path / "short", n_trials=4, n_repeats=0) as project:
+        found = web_kit.trials(14, 0)
+        for one in found[6:10]:  # they logged the first third only
+            one.curves.update({metric: (steps[:10], values[:10]) for metric, (steps, values) in one.curves.items()})
+        project.store.import_round(
+            "02-short", web_kit.design("02-short", 14), found, now=datetime(2026, 1, 3, tzinfo=UTC), origin="x"
+        )
+        with client_of(project) as client:
+            names = packed(client, "round", round="02-short")["table"]["names"]
+            near = packed(client, "plot", round="02-short", id="curves-0", low="60", high="80")
+    seen = set()
+    for trace in near["data"]:
+        if "trials" not in trace:
+            continue
+        assert int(np.isnan(trace["x"]).sum()) == len(trace["trials"])
+        seen |= {names[trial] for trial in trace["trials"].tolist()}
+    assert seen
+    assert not seen & {one.name for one in found[6:10]}
+
+
+def test_what_comes_later_says_that_it_has_nothing_to_show(tmp_path: Path) -> None:
+    with make_project(tmp_path / "norms", n_trials=4, n_repeats=0) as project:
+        found = web_kit.trials(4, 0)
+        steps = next(iter(found[0].curves.values()))[0]
+        for one in found:
+            one.curves["grad_norm"] = (steps, np.full(len(steps), np.nan))
+        project.store.import_round(
+            "02-norms", web_kit.design("02-norms", 4), found, now=datetime(2026, 1, 3, tzinfo=UTC), origin="x"
+        )
+        with client_of(project) as client:
+            listed = drawings(packed(client, "round", round="02-norms"))
+            assert listed["grad-norm"]["data"] is None
+            assert packed(client, "plot", round="02-norms", id="grad-norm") == {}
+            assert packed(client, "plot", round="02-norms", id="curves-1")["title"] == listed["curves-1"]["title"]
+
+
+def test_notes_about_a_trial_are_shown_with_it(client: TestClient) -> None:
+    assert change(client, "note", {"round": NAME, "trial": "trial-0001", "note": NASTY}).status_code == 200
+    [note] = packed(client, "trial", round=NAME, trial="trial-0001")["notes"]
+    assert note["text"] == NASTY
+    assert packed(client, "trial", round=NAME, trial="trial-0002")["notes"] == []
+
+
+def test_what_is_too_few_is_what_the_check_says() -> None:
+    from tunebook.learn import boundary
+
+    assert round_page.TOO_FEW == boundary.MIN_TRIALS

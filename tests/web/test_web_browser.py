@@ -27,6 +27,8 @@ pytestmark = [
 ]
 SERVE = "from tunebook.cli.serving import serve; import typer; typer.run(serve)"
 PATIENCE = 60_000
+#: All four questions of a round are answered: nothing more arrives.
+ANSWERED = "#in-short[data-answered]"
 
 TINY = """
 goal = "Does it get better while somebody looks?"
@@ -118,22 +120,26 @@ def fresh(tmp_path: Path) -> Iterator[Served]:
 def test_from_the_project_to_a_launch(page: Any, fresh: Served, tmp_path: Path) -> None:
     page.goto(fresh.url)
     page.get_by_role("link", name="1. 01-dropout").click()
-    page.wait_for_selector("[data-checked]")
-    answers = page.locator("#in-short").inner_text()
-    assert "adopt" in answers
-    assert "overfit" in answers
+    page.wait_for_selector(ANSWERED)
+    answers = page.locator("#in-short dd")
+    assert answers.count() == 4
+    assert "use_dropout=true is better than use_dropout=false" in answers.nth(0).inner_text()
+    assert "The candidate is better than the baseline" in answers.nth(0).inner_text()
+    assert "feasible trials" in answers.nth(1).inner_text()
+    assert "of 34" in answers.nth(2).inner_text()
+    assert "Adopt the candidate" in answers.nth(3).inner_text()
 
     card = page.locator("article.card", has_text="infeasible in").first
     card.get_by_role("button", name=re.compile("Show the plot behind")).click()
     figure = page.locator("figure.evidence[data-drawn]")
     figure.wait_for()
     assert "learning_rate" in figure.locator("h3").inner_text()
-    assert "infeasible above" in figure.inner_text()
+    page.locator("figure.evidence", has_text="infeasible above").wait_for()
     assert "infeasible in" in figure.locator(".told").inner_text()
 
     page.locator("#in-short").get_by_role("link", name=re.compile("trial-")).first.click()
     page.wait_for_selector("#diagnosis[data-told]")
-    assert "train/error" in page.locator("figure").first.inner_text()
+    page.locator("figure", has_text="train/error").first.wait_for()
     page.locator("#crumbs a", has_text="01-dropout").click()
 
     page.get_by_role("link", name="Compare and decide").click()
@@ -158,7 +164,7 @@ def test_from_the_project_to_a_launch(page: Any, fresh: Served, tmp_path: Path) 
 
 def open_round(page: Any, served: Served) -> None:
     page.goto(f"{served.url}#/round/01-dropout")
-    page.wait_for_selector("[data-checked]")
+    page.wait_for_selector(ANSWERED)  # from here on nothing above the plots grows and moves them
     for name in ("axis-1", "parallel", "curves-0", "isolation-0"):
         page.locator(f"#{name}").scroll_into_view_if_needed()
         page.locator(f"#{name}[data-drawn]").wait_for()
@@ -210,8 +216,7 @@ def test_keys_go_through_the_trials(page: Any, served: Served) -> None:
     page.wait_for_selector("#diagnosis")
 
 
-def test_a_brush_filters_all_plots(page: Any, served: Served) -> None:
-    open_round(page, served)
+def brush_left_half(page: Any) -> None:
     page.locator("#axis-1").scroll_into_view_if_needed()
     box = page.locator("#axis-1 .plot").bounding_box()
     page.mouse.move(box["x"] + 70, box["y"] + 50)
@@ -219,6 +224,11 @@ def test_a_brush_filters_all_plots(page: Any, served: Served) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5, steps=4)
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] - 52, steps=4)
     page.mouse.up()
+
+
+def test_a_brush_filters_all_plots(page: Any, served: Served) -> None:
+    open_round(page, served)
+    brush_left_half(page)
     page.get_by_role("button", name="Clear filter").wait_for()
     for name in ("axis-1", "parallel", "curves-0"):
         assert "filtered" in page.locator(f"#{name} .plot").get_attribute("class")
@@ -226,6 +236,47 @@ def test_a_brush_filters_all_plots(page: Any, served: Served) -> None:
     assert 0 < n_shown < 24
     page.get_by_role("button", name="Clear filter").click()
     page.locator(".plot.filtered").first.wait_for(state="detached")
+
+
+def test_a_large_round_is_painted_and_still_works(page: Any, tmp_path: Path) -> None:
+    make_project(tmp_path / "large", n_trials=700).close()
+    served = Served(tmp_path / "large")
+    try:
+        open_round(page, served)
+        assert page.locator("#axis-1 .point").count() < 30  # the best few; all others are painted
+        n_painted = page.evaluate(
+            """() => { const canvas = document.querySelector('#axis-1 canvas.under');
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            return data.filter((value, place) => place % 4 === 3 && value > 0).length; }"""
+        )
+        assert n_painted > 2000
+        page.locator("tr[data-trial]", has_not_text="(a repeat)").first.hover()
+        page.locator("#axis-1:not([data-lit='0'])").wait_for()
+        page.locator("h1").hover()
+        brush_left_half(page)
+        page.get_by_role("button", name="Clear filter").wait_for()
+        words = page.locator(".tabs .small").first.inner_text()
+        assert 100 < int(words.split()[0]) < 700
+        # The legend switches off what is painted as well.
+        before = painted(page)
+        page.locator("#axis-1 .legendtoggle").first.click()
+        page.wait_for_function("(before) => document.querySelector('#axis-1').dataset.painted < before", arg=before)
+        assert page.wrong == []
+    finally:
+        served.close()
+
+
+def painted(page: Any) -> int:
+    return int(page.locator("#axis-1").get_attribute("data-painted"))
+
+
+def test_printing_draws_every_plot(page: Any, served: Served) -> None:
+    page.goto(f"{served.url}#/round/01-dropout")
+    page.wait_for_selector(ANSWERED)
+    assert page.locator("figure:not([data-drawn])").count() > 0
+    page.evaluate("() => { dispatchEvent(new Event('beforeprint')); }")
+    page.locator("figure:not([data-drawn])").first.wait_for(state="detached")
+    assert page.wrong == []
 
 
 def test_the_objective_can_be_another_one(page: Any, served: Served) -> None:

@@ -19,7 +19,7 @@ from tunebook.store.values import Owner
 from tunebook.web import analyst
 from tunebook.web.cache import Cache
 from tunebook.web.project_page import improvement
-from tunebook.web.reader import REST, Reader, windowed
+from tunebook.web.reader import REST, Reader, reordered, windowed
 
 NOW = datetime(2026, 1, 4, tzinfo=UTC)
 NAME = "01-dropout"
@@ -208,8 +208,44 @@ def test_a_child_finds_what_this_process_finds(paged: Project, processes: analys
 def test_errors_of_a_child_come_back(paged: Project, processes: analyst.Processes) -> None:
     with pytest.raises(InputError, match="nope"):
         processes("findings", paged, "nope", None)
-    with pytest.raises(TunebookError, match="ended early"):
+    with pytest.raises(TunebookError, match="could not be worked out"):
         processes("no such job", paged, NAME, None)
     processes.close()
     with pytest.raises(TunebookError, match="closing"):
         processes("findings", paged, NAME, None)
+
+
+def test_a_child_that_ends_without_an_answer_is_told(
+    paged: Project, processes: analyst.Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analyst, "CHILD", "raise SystemExit(3)")
+    with pytest.raises(TunebookError, match="ended early with status 3"):
+        processes("findings", paged, NAME, None)
+    assert not processes._children
+
+
+@pytest.mark.slow
+def test_a_child_does_one_job_after_the_other_and_may_be_lost_between(
+    paged: Project, processes: analyst.Processes
+) -> None:
+    first = processes("comparison", paged, NAME, None)
+    [child] = processes._children
+    assert processes("comparison", paged, NAME, None, complexity="none").verdict.threshold < first.verdict.threshold
+    assert processes._children == {child}
+    child.kill()
+    child.wait()
+    assert processes("diagnoses", paged, NAME, None).trials
+    assert child not in processes._children
+
+
+def test_a_picture_holds_no_curves(paged: Project) -> None:
+    picture = Reader(paged, analyst.inline, Clock()).picture(NAME, None).value
+    assert not picture.evidence.curves
+    assert picture.metrics == paged.evidence(NAME).metrics
+    assert set(picture.later) == {"curves-1"}
+
+
+def test_curves_follow_the_trials_of_the_picture() -> None:
+    curves = Curves.pack([([0], [1.0]), ([0, 1], [2.0, 3.0])])
+    found = reordered(curves, ("a", "b"), ("b", "gone", "a"))
+    assert [part[1].tolist() for part in found] == [[2.0, 3.0], [], [1.0]]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from tunebook.stats.arrays import FloatArray
 from tunebook.stats.best_of_n import choosing_weights
@@ -126,7 +126,7 @@ def _contrast(number: int, best: BestOf, reference: int, against: BestOf, width:
     return Contrast(
         number=number,
         against=reference,
-        probability=float(student.cdf(estimate / error, _degrees(best, against))) if error > 0 else certain,
+        probability=float(stdtr(_degrees(best, against), estimate / error)) if error > 0 else certain,
         estimate=estimate,
         low=estimate - width * error,
         high=estimate + width * error,
@@ -152,7 +152,7 @@ def _joint_quantile(others: Sequence[BestOf], against: BestOf, level: float) -> 
         return 0.0
     degrees = min(_degrees(best, against) for best in others)
     if len(others) == 1:
-        return float(student.ppf(0.5 + level / 2.0, degrees))
+        return float(stdtrit(degrees, 0.5 + level / 2.0))
     rng = np.random.default_rng(0)
     errors = np.array([best.error for best in others])
     shared = against.error * rng.standard_normal((N_DRAWS, 1))

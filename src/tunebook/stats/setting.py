@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import t as student
+from scipy.special import gammaln, stdtr, stdtrit
 
 from tunebook.stats.arrays import FloatArray
 from tunebook.stats.posterior import Sample, TrialVariance
@@ -130,12 +129,12 @@ def gaps(candidates: Sequence[BestFound], against: BestFound, *, level: float = 
     if study is None or not candidates:
         return None
     each = 1.0 - (1.0 - level ** (1.0 / len(candidates))) / 2.0
-    reach = float(student.ppf(each, STUDY_DEGREES))
+    reach = float(stdtrit(STUDY_DEGREES, each))
     differences = np.array([against.value - item.value for item in candidates])
     errors = np.array([_error(item, against, study) for item in candidates])
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(errors > 0.0, differences / errors, np.sign(differences) * np.inf)
-    doubt = np.asarray(student.cdf(np.where(np.isnan(ratio), 0.0, -ratio), STUDY_DEGREES))
+    doubt = np.asarray(stdtr(STUDY_DEGREES, np.where(np.isnan(ratio), 0.0, -ratio)))
     return [
         Gap(estimate=float(d), low=float(d - reach * e), high=float(d + reach * e), probability=1.0 - float(q))
         for d, e, q in zip(differences, errors, corrected(doubt), strict=True)

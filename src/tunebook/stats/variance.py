@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import chi2
+from scipy.special import chdtri, gammaln
 
 from tunebook.stats.arrays import FloatArray, IntArray
 
@@ -31,8 +30,8 @@ class Spread:
         tail = (1.0 - level) / 2.0
         scale = self.degrees * self.sd**2
         return (
-            math.sqrt(scale / float(chi2.ppf(1.0 - tail, self.degrees))),
-            math.sqrt(scale / float(chi2.ppf(tail, self.degrees))),
+            math.sqrt(scale / float(chdtri(self.degrees, tail))),
+            math.sqrt(scale / float(chdtri(self.degrees, 1.0 - tail))),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,11 @@ _TRIALS = (
     .order_by(trials.c.rank, trials.c.id)
 )
 _ACTIVE_TRIALS = _TRIALS.where(trials.c.active)
+_NAMES = (
+    select(trials.c.id, trials.c.name)
+    .where(trials.c.round_id == bindparam("round"), trials.c.active)
+    .order_by(trials.c.rank, trials.c.id)
+)
 _ATTEMPTS = (
     select(attempts.c.id, attempts.c.trial_id, resumes.c.start_step)
     .join_from(attempts, trials)
@@ -64,9 +69,15 @@ _CHUNKS = (
     .where(trials.c.round_id == bindparam("round"))
 )
 _SETS = select(metric_sets.c.id, metric_sets.c.names)
-
-#: The place of an attempt whose trial is not asked for.
-NOWHERE = -1
+_LOGGED_SETS = (
+    select(chunks.c.set_id)
+    .distinct()
+    .join_from(chunks, attempts)
+    .join(trials)
+    .where(trials.c.round_id == bindparam("round"), trials.c.active)
+)
+#: Chunks decoded at a time: what they were decoded from is dropped before the next are fetched.
+BATCH = 1000
 
 _STATUSES = {status.value: status for status in Status}
 _CAUSES: dict[str | None, Cause | None] = {None: None, **{cause.value: cause for cause in Cause}}
@@ -92,16 +103,52 @@ class _Attempts:
     starts: IntArray
 
 
-def take(connection: Connection, name: str, retired: bool) -> Evidence:
-    """Everything the round has shown, as one unchanging value."""
+def take(
+    connection: Connection,
+    name: str,
+    retired: bool,
+    metrics: Collection[str] | None = None,
+    trial: str | None = None,
+) -> Evidence:
+    """Everything the round has shown, as one unchanging value.
+
+    With ``metrics`` only the curves of those, with ``trial`` only that one.
+    """
     round_key = rounds.key_of(connection, name)
     design = rounds.newest(connection, round_key)
     with without_collecting():
-        return _evidence(connection, name, round_key, design, retired)
+        return _evidence(connection, name, round_key, design, retired, metrics, trial)
 
 
-def _evidence(connection: Connection, name: str, round_key: int, design: Round, retired: bool) -> Evidence:
-    rows = connection.execute(_TRIALS if retired else _ACTIVE_TRIALS, {"round": round_key}).all()
+def curves_of(
+    connection: Connection, name: str, metrics: Collection[str] | None = None
+) -> tuple[tuple[str, ...], dict[str, Curves]]:
+    """The names of the trials of the plan, in its order, and their curves: a snapshot without configurations."""
+    round_key = rounds.key_of(connection, name)
+    with without_collecting():
+        rows = connection.execute(_NAMES, {"round": round_key}).all()
+        return tuple(row[1] for row in rows), _curves(connection, round_key, [row[0] for row in rows], metrics, None)
+
+
+def logged(connection: Connection, name: str) -> tuple[str, ...]:
+    """All metrics that a trial of the plan logged, sorted."""
+    round_key = rounds.key_of(connection, name)
+    keys = set(connection.execute(_LOGGED_SETS, {"round": round_key}).scalars())
+    names = {key: json.loads(text) for key, text in connection.execute(_SETS)} if keys else {}
+    return tuple(sorted({metric for key in keys for metric in names[key]}))
+
+
+def _evidence(
+    connection: Connection,
+    name: str,
+    round_key: int,
+    design: Round,
+    retired: bool,
+    metrics: Collection[str] | None,
+    trial: str | None,
+) -> Evidence:
+    wanted = _TRIALS if retired else _ACTIVE_TRIALS
+    rows = connection.execute(_only(wanted, trial), {"round": round_key}).all()
     configs = json.loads(f"[{','.join(row.config for row in rows)}]")
     records = tuple(_record(Config(config), *row) for config, row in zip(configs, rows, strict=True))
     return Evidence(
@@ -109,8 +156,12 @@ def _evidence(connection: Connection, name: str, round_key: int, design: Round, 
         round=design,
         studies=studies_of(design, records),
         trials=records,
-        curves=_curves(connection, round_key, [row[0] for row in rows]),
+        curves=_curves(connection, round_key, [row[0] for row in rows], metrics, trial),
     )
+
+
+def _only(statement: Select[Any], trial: str | None) -> Select[Any]:
+    return statement if trial is None else statement.where(trials.c.name == trial)
 
 
 def studies_of(design: Round, records: Sequence[TrialRecord]) -> tuple[Study, ...]:
@@ -160,17 +211,26 @@ def _record(
     )
 
 
-def _curves(connection: Connection, round_key: int, trial_keys: Sequence[int]) -> dict[str, Curves]:
-    runs = _attempts(connection, round_key, trial_keys)
-    found = _points(connection, _CHUNKS, {"round": round_key}, runs)
+def _curves(
+    connection: Connection,
+    round_key: int,
+    trial_keys: Sequence[int],
+    wanted: Collection[str] | None,
+    trial: str | None,
+) -> dict[str, Curves]:
+    if wanted is not None and not wanted:
+        return {}
+    runs = _attempts(connection, _only(_ATTEMPTS, trial), round_key, trial_keys)
+    found = _points(connection, _only(_CHUNKS, trial), round_key, runs, wanted)
     found = _surviving(found, runs)
     metrics = sorted({metric for points in found for metric in points.metrics})
-    return {metric: _curve_of(metric, found, runs.trials, len(trial_keys)) for metric in metrics}
+    places: dict[tuple[int, ...], _Place] = {}
+    return {metric: _curve_of(metric, found, runs.trials, len(trial_keys), places) for metric in metrics}
 
 
-def _attempts(connection: Connection, round_key: int, trial_keys: Sequence[int]) -> _Attempts:
+def _attempts(connection: Connection, statement: Select[Any], round_key: int, trial_keys: Sequence[int]) -> _Attempts:
     place = {key: number for number, key in enumerate(trial_keys)}
-    found = connection.execute(_ATTEMPTS, {"round": round_key}).all()
+    found = connection.execute(statement, {"round": round_key}).all()
     known = sorted(((place[trial], key, start) for key, trial, start in found if trial in place), key=_trial_place)
     starts = [lineage.NEVER if start is None else start for _, _, start in known]
     return _Attempts(
@@ -185,44 +245,101 @@ def _trial_place(row: tuple[int, int, int | None]) -> int:
 
 
 def _points(
-    connection: Connection, statement: Select[Any], parameters: Mapping[str, Any], runs: _Attempts
+    connection: Connection,
+    statement: Select[Any],
+    round_key: int,
+    runs: _Attempts,
+    wanted: Collection[str] | None,
 ) -> list[_Points]:
-    """All chunks, one entry for every set of metrics, each by attempt and row."""
-    rows = connection.execute(statement, dict(parameters)).all()
-    keys = np.array([(runs.place.get(row[0], NOWHERE), row[1], row[2]) for row in rows], dtype=np.int64).reshape(-1, 3)
-    places, sets, first_rows = keys.T
-    names = {key: tuple(json.loads(text)) for key, text in connection.execute(_SETS)} if rows else {}
-    found = []
-    for key in np.unique(sets[places != NOWHERE]).tolist():
-        own = np.flatnonzero((sets == key) & (places != NOWHERE))
-        own = own[np.lexsort((first_rows[own], places[own]))]
-        found.append(_decoded(names[key], places[own], [rows[place] for place in own.tolist()]))
-    return found
+    """All chunks, one entry for every set of metrics, each by attempt and row.
+
+    With ``wanted`` only the values of those metrics are kept; the steps of the others still tell which
+    attempt replaced which.
+    """
+    names = {key: tuple(json.loads(text)) for key, text in connection.execute(_SETS)}
+    parts: dict[int, list[_Chunks]] = {}
+    result = connection.execute(statement, {"round": round_key}, execution_options={"yield_per": BATCH})
+    for rows in result.partitions():
+        for key, batch in _by_set(rows, runs):
+            parts.setdefault(key, []).append(_decoded(names[key], batch, runs, wanted))
+    return [_joined(_shown(names[key], wanted), parts[key]) for key in sorted(parts)]
 
 
-def _decoded(metrics: tuple[str, ...], places: IntArray, rows: Sequence[Record]) -> _Points:
-    _, _, _, n_rows, first_steps, strides, steps, encodings, datas = zip(*rows, strict=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunks:
+    """Some decoded chunks of one set: by chunk the attempt's place, first row and length, by row steps and values."""
+
+    places: IntArray
+    first_rows: IntArray
+    lengths: IntArray
+    steps: IntArray
+    values: FloatArray
+
+
+def _by_set(rows: Sequence[Record], runs: _Attempts) -> Iterator[tuple[int, list[Record]]]:
+    found: dict[int, list[Record]] = {}
+    for row in rows:
+        if row[0] in runs.place:
+            found.setdefault(row[1], []).append(row)
+    yield from found.items()
+
+
+def _shown(metrics: Sequence[str], wanted: Collection[str] | None) -> tuple[str, ...]:
+    return tuple(metric for metric in metrics if wanted is None or metric in wanted)
+
+
+def _decoded(
+    metrics: tuple[str, ...], rows: Sequence[Record], runs: _Attempts, wanted: Collection[str] | None
+) -> _Chunks:
+    attempt_keys, _, first_rows, n_rows, first_steps, strides, steps, encodings, datas = zip(*rows, strict=True)
     lengths = np.array(n_rows, dtype=np.int64)
-    return _Points(
-        metrics,
-        np.repeat(places, lengths),
+    shown = _shown(metrics, wanted)
+    values = np.empty((int(lengths.sum()), 0))
+    if shown:
+        values = unpack_values(encodings, datas, len(metrics))
+        if shown != metrics:
+            values = values[:, [metrics.index(metric) for metric in shown]]
+    return _Chunks(
+        np.array([runs.place[key] for key in attempt_keys], dtype=np.int64),
+        np.array(first_rows, dtype=np.int64),
+        lengths,
         _decoded_steps(lengths, first_steps, strides, steps),
-        unpack_values(encodings, datas, len(metrics)),
+        values,
     )
+
+
+def _joined(metrics: tuple[str, ...], parts: list[_Chunks]) -> _Points:
+    """The chunks of one set by attempt and row. Takes ``parts`` apart, so that nothing is held twice."""
+    places = np.concatenate([part.places for part in parts])
+    first_rows = np.concatenate([part.first_rows for part in parts])
+    lengths = np.concatenate([part.lengths for part in parts])
+    steps = np.concatenate([part.steps for part in parts])
+    values = np.concatenate([part.values for part in parts]) if len(parts) > 1 else parts[0].values
+    parts.clear()
+    order = np.lexsort((first_rows, places))
+    if (np.diff(order) != 1).any():
+        starts = (np.cumsum(lengths) - lengths)[order]
+        lengths = lengths[order]
+        rows = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+        places, steps, values = places[order], steps[rows], values[rows]
+    return _Points(metrics, np.repeat(places, lengths), steps, values)
 
 
 def _decoded_steps(
     lengths: IntArray, first_steps: Sequence[int], strides: Sequence[int | None], packed: Sequence[bytes | None]
 ) -> IntArray:
-    """Regular stretches all at once, the others one by one."""
+    """Regular stretches all at once, the others one by one; trials of one round mostly share theirs."""
+    known: dict[tuple[int, bytes], IntArray] = {}
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     regular = np.array([stride or 0 for stride in strides], dtype=np.int64)
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
     steps: IntArray = np.repeat(np.array(first_steps, dtype=np.int64), lengths) + within * np.repeat(regular, lengths)
     for chunk, data in enumerate(packed):
         if data is not None:
-            part = slice(offsets[chunk], offsets[chunk + 1])
-            steps[part] = unpack_steps(first_steps[chunk], None, data, int(lengths[chunk]))
+            key = (first_steps[chunk], data)
+            if key not in known:
+                known[key] = unpack_steps(first_steps[chunk], None, data, int(lengths[chunk]))
+            steps[offsets[chunk] : offsets[chunk + 1]] = known[key]
     return steps
 
 
@@ -243,14 +360,33 @@ def _kept(points: _Points, keep: lineage.BoolArray) -> _Points:
     return _Points(points.metrics, points.attempts[keep], points.steps[keep], points.values[keep])
 
 
-def _curve_of(metric: str, found: Sequence[_Points], trial_of: IntArray, n_trials: int) -> Curves:
-    parts = [(points, points.metrics.index(metric)) for points in found if metric in points.metrics]
-    attempts_ = np.concatenate([points.attempts for points, _ in parts])
-    steps = np.concatenate([points.steps for points, _ in parts])
-    values = np.concatenate([points.values[:, column] for points, column in parts])
-    owners = trial_of[attempts_]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Where the points of some sets lie as curves: the order to take them in (None for as they are), whose, when."""
+
+    order: IntArray | None
+    offsets: IntArray
+    steps: IntArray
+
+
+def _curve_of(
+    metric: str, found: Sequence[_Points], trial_of: IntArray, n_trials: int, places: dict[tuple[int, ...], _Place]
+) -> Curves:
+    """The curves of ``metric``; ``places`` keeps what metrics that were logged together share."""
+    own = tuple(number for number, points in enumerate(found) if metric in points.metrics)
+    if own not in places:
+        places[own] = _place([found[number] for number in own], trial_of, n_trials)
+    place = places[own]
+    columns = [found[number].values[:, found[number].metrics.index(metric)] for number in own]
+    values = np.concatenate(columns) if len(columns) > 1 else np.ascontiguousarray(columns[0])
+    return Curves(place.offsets, place.steps, values if place.order is None else values[place.order])
+
+
+def _place(parts: Sequence[_Points], trial_of: IntArray, n_trials: int) -> _Place:
+    owners = trial_of[np.concatenate([points.attempts for points in parts])]
+    steps = np.concatenate([points.steps for points in parts]) if len(parts) > 1 else parts[0].steps
     order = lineage.in_order(owners, steps)
     if order is not None:
-        owners, steps, values = owners[order], steps[order], values[order]
+        owners, steps = owners[order], steps[order]
     offsets = np.searchsorted(owners, np.arange(n_trials + 1)).astype(np.int64)
-    return Curves(offsets, np.ascontiguousarray(steps), np.ascontiguousarray(values))
+    return _Place(order, offsets, steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +11,7 @@ from tunebook.core.launch import Launch
 from tunebook.core.outcome import Outcome, Status
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialSpec
-from tunebook.evidence import Evidence
+from tunebook.evidence import Curves, Evidence
 from tunebook.store import curves, imports, leases, records, rounds, snapshot, trials, versions
 from tunebook.store.engine import Database
 from tunebook.store.imports import ImportedTrial
@@ -134,9 +134,22 @@ class Store:
         """How many trials of the plan stand where; every status is there."""
         return self._database.read(trials.counts, name)
 
-    def snapshot(self, name: str, *, retired: bool = False) -> Evidence:
-        """Design, trials and curves of the round as one unchanging value."""
-        return self._database.read(snapshot.take, name, retired)
+    def snapshot(
+        self, name: str, *, retired: bool = False, metrics: Collection[str] | None = None, trial: str | None = None
+    ) -> Evidence:
+        """Design, trials and curves of the round as one unchanging value.
+
+        With ``metrics`` only the curves of those, with ``trial`` only that one.
+        """
+        return self._database.read(snapshot.take, name, retired, metrics, trial)
+
+    def curves(self, name: str, metrics: Collection[str] | None = None) -> tuple[tuple[str, ...], Mapping[str, Curves]]:
+        """The names of the round's trials in the order of a snapshot, and their curves of some ``metrics`` or all."""
+        return self._database.read(snapshot.curves_of, name, metrics)
+
+    def metrics(self, name: str) -> tuple[str, ...]:
+        """All metrics that a trial of the round logged, sorted."""
+        return self._database.read(snapshot.logged, name)
 
     # Running
 

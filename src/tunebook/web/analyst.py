@@ -1,39 +1,43 @@
-"""The checks over a round, in a process of their own: they take seconds, and the page has to stay awake.
+"""What takes statistics, in a process of its own: it takes seconds, and the page has to stay awake and small.
 
-The child ends with its answer, so what the checks needed of memory is given back.
+A child does one job after the other while they come, so that a page that asks for several loads the checks
+and the round once. It ends by itself soon after, and what it needed of memory goes with it.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Lock
-from typing import Any, TypeAlias
+from threading import BoundedSemaphore, Lock
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from tunebook.errors import InputError, TunebookError
-from tunebook.evidence import Evidence
-from tunebook.learn.analyse import analyse
-from tunebook.learn.curve_report import diagnose_round
-from tunebook.project import Project, revised
-from tunebook.show.data.axes import Axis, axis_data
-from tunebook.show.data.marks import Mark, derived_axes, marks_of
-from tunebook.show.data.table import table_of
-from tunebook.show.report import render
-from tunebook.show.words import confidence_text, next_step, subject_text
+from tunebook.errors import TunebookError
+from tunebook.project import Project
+from tunebook.show.data.axes import Axis
+from tunebook.show.data.marks import Mark
 
-#: How far the checks stand back behind the page and behind training (see nice(2)).
-KINDNESS = 10
-#: A child's pickled answer begins with this, so that nothing printed before is taken for it.
-MARKER = b"\x00tunebook-answer\x00"
-#: Not ``-m``: what is pickled has to name this module, not ``__main__``.
-CHILD = "from tunebook.web.analyst import main; main()"
+if TYPE_CHECKING:
+    from tunebook.core.verdict import Verdict
+
+#: Jobs at a time. A page asks for three when it opens; two leave something of a small machine to training.
+MOST = 2
+#: Bytes of the length in front of every question and every answer.
+LENGTH = 8
+#: Not ``-m``: what is pickled has to name the module, not ``__main__``.
+CHILD = "from tunebook.web.jobs import main; main()"
+JOBS: Mapping[str, str] = {
+    "findings": "tunebook.web.jobs:findings_of",
+    "diagnoses": "tunebook.web.jobs:diagnoses_of",
+    "report": "tunebook.web.jobs:report_of",
+    "comparison": "tunebook.web.jobs:comparison_of",
+    "proposal": "tunebook.web.jobs:proposal_of",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,109 +58,161 @@ class Diagnoses:
     source: str = ""
 
 
-def findings_of(evidence: Evidence, objective: str | None) -> Findings:
-    """Every check over one round."""
-    analysis = analyse(evidence, revised(evidence.round.objective, objective))
-    axes = axis_data(table_of(analysis.view), evidence.round)
-    return Findings(
-        cards=tuple(
-            {
-                **finding.to_mapping(),
-                "confidence_text": confidence_text(finding.confidence),
-                "subject_text": subject_text(finding),
-                "next_text": next_step(finding),
-            }
-            for finding in analysis.findings
-        ),
-        marks=marks_of(analysis.findings),
-        derived=derived_axes(axes, analysis.findings),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The verdict with its ``document`` for people, and the runs of configurations that ran several times.
+
+    Without a verdict ``why_not`` says why.
+    """
+
+    verdict: Verdict | None
+    document: Mapping[str, Any] | None
+    repeats: tuple[dict[str, Any], ...]
+    why_not: str = ""
 
 
-def diagnoses_of(evidence: Evidence, objective: str | None) -> Diagnoses:
-    """The diagnosis of every trial's curves."""
-    report = diagnose_round(evidence, revised(evidence.round.objective, objective))
-    return Diagnoses(
-        trials={one.trial: one.to_mapping() for one in report.trials},
-        material=report.unit.value,
-        source=report.unit.source,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """The design of the next round as text, what is different in it, what comes before it, what is left open."""
+
+    design: str
+    changes: tuple[dict[str, str], ...]
+    first: tuple[str, ...]
+    left: tuple[str, ...]
 
 
-def report_of(evidence: Evidence, objective: str | None) -> str:
-    """The report of a round as one HTML document."""
-    wanted = revised(evidence.round.objective, objective)
-    command = shlex.join(["tunebook", "learn", evidence.name, *(["--objective", objective] if objective else [])])
-    return render(evidence, analyse(evidence, wanted).findings, objective=wanted, reproduce=[command])
+class Analyst(Protocol):
+    """Does the job of this name for a round of a project under an objective."""
+
+    def __call__(self, job: str, project: Project, round_name: str, objective: str | None, **more: str) -> Any:
+        """What the job returns; ``InputError`` as it raised it."""
 
 
-JOBS: Mapping[str, Callable[[Evidence, str | None], Any]] = {
-    "findings": findings_of,
-    "diagnoses": diagnoses_of,
-    "report": report_of,
-}
-
-Analyst: TypeAlias = Callable[[str, Project, str, str | None], Any]
-"""Does the job of this name for a round of a project under an objective."""
+def function_of(job: str) -> Callable[..., Any]:
+    """What does a job, loaded with everything it takes."""
+    module, _, name = JOBS[job].partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
-def inline(job: str, project: Project, round_name: str, objective: str | None) -> Any:
+def inline(job: str, project: Project, round_name: str, objective: str | None, **more: str) -> Any:
     """The job, in this process."""
-    return JOBS[job](project.evidence(round_name), objective)
+    return function_of(job)(project, round_name, objective, **more)
 
 
 class Processes:
     """Does each job in a child process; ``close`` ends those that run."""
 
     def __init__(self) -> None:
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._idle: list[subprocess.Popen[bytes]] = []
+        self._places = BoundedSemaphore(MOST)
         self._lock = Lock()
         self._is_closed = False
 
-    def __call__(self, job: str, project: Project, round_name: str, objective: str | None) -> Any:
-        """The answer of the child; ``InputError`` as it raised it, ``TunebookError`` when it died."""
+    def __call__(self, job: str, project: Project, round_name: str, objective: str | None, **more: str) -> Any:
+        """The answer of a child; ``InputError`` as it raised it, ``TunebookError`` when it died."""
         # The address may hold a password: it goes through a pipe, not through the list of processes.
-        task = {"job": job, "root": str(project.root), "store": project.store_url}
-        asked = json.dumps({**task, "round": round_name, "objective": objective}).encode()
+        task = {"job": job, "root": str(project.root), "store": project.store_url, "round": round_name}
+        asked = json.dumps({**task, "objective": objective, "more": more}).encode()
+        with self._places:
+            result = self._asked(asked)
+        if isinstance(result, TunebookError):
+            raise result
+        return result
+
+    def _asked(self, asked: bytes) -> Any:
+        child = self._rested()
+        if child is not None:
+            answer = self._answer(child, asked)
+            if answer is not None:
+                return pickle.loads(answer)
+            self._ended(child)  # it had just ended by itself: that is no fault of this job
+        child = self._started()
+        answer = self._answer(child, asked)
+        if answer is None:
+            raise TunebookError(f"the checks ended early with status {self._ended(child)}")
+        return pickle.loads(answer)
+
+    def _rested(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            ended = [child for child in self._idle if child.poll() is not None]
+            self._idle = [child for child in self._idle if child not in ended]
+            chosen = self._idle.pop() if self._idle else None
+        for child in ended:
+            self._ended(child)
+        return chosen
+
+    def _started(self) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._is_closed:
                 raise TunebookError("the page is closing")
+            # A group of its own: Ctrl-C at the terminal is for the server, which ends its children.
             child = subprocess.Popen(
-                [sys.executable, "-c", CHILD],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
             )
-            self._running.add(child)
+            self._children.add(child)
+            return child
+
+    def _answer(self, child: subprocess.Popen[bytes], asked: bytes) -> bytes | None:
+        """What the child answers; None when it ended instead."""
+        assert child.stdin is not None
+        assert child.stdout is not None
         try:
-            out, said = child.communicate(asked)
-        finally:
+            write_message(child.stdin, asked)
+            answer = read_message(child.stdout)
+        except (OSError, ValueError):  # ValueError: closed by ``close`` meanwhile
+            return None
+        if answer is not None:
             with self._lock:
-                self._running.discard(child)
-        _, found, answer = out.partition(MARKER)
-        if not found:
-            last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise TunebookError(f"the checks ended early with status {child.returncode}: {last[0]}")
-        result = pickle.loads(answer)
-        if isinstance(result, InputError):
-            raise result
-        return result
+                self._idle.append(child)
+        return answer
+
+    def _ended(self, child: subprocess.Popen[bytes]) -> int:
+        """Put away a child that ended, or is about to; its status."""
+        with self._lock:
+            self._children.discard(child)
+        return _put_away(child)
 
     def close(self) -> None:
         """End what runs."""
         with self._lock:
             self._is_closed = True
-            for child in self._running:
-                child.kill()
+            children, self._children, self._idle = list(self._children), set(), []
+        for child in children:
+            child.kill()
+            _put_away(child)
 
 
-def main() -> None:
-    """The child: a task as JSON comes in, a pickled answer goes out."""
-    os.nice(KINDNESS)
-    task = json.loads(sys.stdin.buffer.read())
-    with Project(Path(task["root"]), task["store"]) as project:
-        try:
-            answer = inline(task["job"], project, task["round"], task["objective"])
-        except InputError as error:
-            answer = error
-    sys.stdout.buffer.write(MARKER + pickle.dumps(answer))
+def _put_away(child: subprocess.Popen[bytes]) -> int:
+    status = child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:  # what could not be written to it
+                continue
+    return status
+
+
+def write_message(pipe: IO[bytes], message: bytes) -> None:
+    """One message with its length in front."""
+    pipe.write(len(message).to_bytes(LENGTH, "little") + message)
+    pipe.flush()
+
+
+def read_message(pipe: IO[bytes]) -> bytes | None:
+    """The next message; None at the end of the pipe."""
+    length = pipe.read(LENGTH)
+    if len(length) < LENGTH:
+        return None
+    n_bytes = int.from_bytes(length, "little")
+    message = pipe.read(n_bytes)
+    return message if len(message) == n_bytes else None
+
+
+def keep_own_output() -> IO[bytes]:
+    """The pipe for answers; what anything else prints goes to standard error from now on."""
+    own = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return own

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from tunebook.core.outcome import Status
-from tunebook.decide.render import render
 from tunebook.errors import InputError
 from tunebook.plan.folder import ROUNDS, write_file
 from tunebook.project import utc_now
@@ -66,17 +65,23 @@ def findings(reader: Reader, query: Query) -> bytes:
 
 
 def plot(reader: Reader, query: Query) -> bytes:
-    """One drawing: with ``low`` and ``high`` its curves between two steps, from full resolution."""
+    """One drawing: with ``low`` and ``high`` its curves between two steps, from full resolution.
+
+    Empty where its curves have nothing to show after all.
+    """
     picture = reader.picture(_name(reader, query), _objective(query)).value
     wanted = _word(query, "id")
     if "low" in query or "high" in query:
-        drawing = picture.window(wanted, _number(query, "low"), _number(query, "high"))
-        document = round_page.drawing_document(picture, drawing)
-    elif wanted in picture.drawings:
-        document = round_page.drawing_document(picture, picture.drawings[wanted])
-    else:
+        shown = picture.window(wanted, _number(query, "low"), _number(query, "high"))
+        return pack(round_page.shown_document(picture, shown))
+    if wanted not in picture.drawings:
         raise InputError(f"this round has no plot {wanted!r}")
-    return pack(document)
+    return picture.once(f"plot {wanted}", lambda: _packed_plot(picture, wanted))
+
+
+def _packed_plot(picture: Picture, wanted: str) -> bytes:
+    found = picture.late(wanted) if wanted in picture.later else picture.shown(wanted)
+    return pack({} if found is None else round_page.shown_document(picture, found))
 
 
 def diagnoses(reader: Reader, query: Query) -> dict[str, Any]:
@@ -87,45 +92,40 @@ def diagnoses(reader: Reader, query: Query) -> dict[str, Any]:
         for label in one["labels"]:
             labels.setdefault(label, []).append(trial)
     words = {label: trial_page.LABEL_WORDS[label] for label in labels}
-    return {"labels": labels, "words": words, "material": found.material, "source": found.source}
+    return {
+        "labels": labels,
+        "words": words,
+        "n_diagnosed": len(found.trials),
+        "material": found.material,
+        "source": found.source,
+    }
 
 
 def trial(reader: Reader, query: Query) -> bytes:
     """One trial; its diagnosis comes with ``diagnosed=1``, because a large round takes a while to diagnose."""
     name, objective = _name(reader, query), _objective(query)
     wanted = _word(query, "trial")
-    launched = reader.baseline()
     diagnosis = None
     if query.get("diagnosed"):
         diagnosis = reader.diagnoses(name, objective).value.trials.get(wanted)
     picture = reader.picture(name, objective).value
-    config = launched.config if launched else None
-    return pack(trial_page.trial_document(picture, reader.project, wanted, config, diagnosis))
+    number = trial_page.number_of(picture, wanted)
+    curves = reader.trial(name, wanted)
+    return pack(trial_page.trial_document(picture, reader.project, number, curves, reader.baseline_config(), diagnosis))
 
 
 def compare(reader: Reader, query: Query) -> bytes:
     """Settings, repeats and the verdict."""
     name, objective = _name(reader, query), _objective(query)
-    complexity = _complexity(query)
-    picture = reader.picture(name, objective).value
-    verdict, arms, why_not = None, None, ""
-    try:
-        arms = reader.arms(name, objective)
-        verdict = reader.verdict(name, objective, complexity)
-    except InputError as error:
-        why_not = str(error)
-    document = compare_page.compare_document(picture, arms, verdict, why_not, reader.baseline())
+    found = reader.comparison(name, objective, _complexity(query))
+    document = compare_page.compare_document(reader.picture(name, objective).value, found)
     return pack({**document, "version": reader.version(name), "next_name": next_name(reader)})
 
 
 def verdict(reader: Reader, query: Query) -> dict[str, Any]:
     """The verdict alone, or why there is none."""
-    name, objective, complexity = _name(reader, query), _objective(query), _complexity(query)
-    try:
-        found = reader.verdict(name, objective, complexity)
-    except InputError as error:
-        return {"verdict": None, "why_not": str(error)}
-    return compare_page.verdict_document(found)
+    found = reader.comparison(_name(reader, query), _objective(query), _complexity(query))
+    return {"verdict": None, "why_not": found.why_not} if found.document is None else dict(found.document)
 
 
 def sheet(reader: Reader, _: Query) -> dict[str, Any]:
@@ -171,15 +171,7 @@ def keep(reader: Reader, fields: Query) -> dict[str, Any]:
 
 def propose(reader: Reader, query: Query) -> dict[str, Any]:
     """The design of the next round as text, and what is different in it."""
-    proposed = reader.project.next_round(_name(reader, query))
-    changes = [{"key": ".".join(one.key), "text": one.text, "source": one.source} for one in proposed.changes]
-    return {
-        "design": render(proposed),
-        "changes": changes,
-        "first": list(proposed.first),
-        "left": list(proposed.left),
-        "name": next_name(reader),
-    }
+    return {**asdict(reader.proposal(_name(reader, query))), "name": next_name(reader)}
 
 
 def save_next(reader: Reader, fields: Query) -> dict[str, Any]:
@@ -191,10 +183,10 @@ def save_next(reader: Reader, fields: Query) -> dict[str, Any]:
     path = folder / f"{target}.toml"
     if path.exists() or path.is_symlink():
         raise InputError(f"{path.relative_to(reader.project.root)} is there already; choose another name")
-    proposed = reader.project.next_round(_name(reader, fields), name=target)
+    proposed = reader.proposal(_name(reader, fields), target)
     folder.mkdir(exist_ok=True)
     _check_inside(folder, reader.project.root)
-    write_file(path, render(proposed).encode())
+    write_file(path, proposed.design.encode())
     return {"file": str(path.relative_to(reader.project.root))}
 
 

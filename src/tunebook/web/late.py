@@ -48,6 +48,8 @@ class Late:
             _function(address)
         _ = self.project.store
         if self._in_process:
+            for job in analyst.JOBS:
+                analyst.function_of(job)
             return reader.Reader(self.project, analyst.inline)
         self._processes = analyst.Processes()
         return reader.Reader(self.project, self._processes)

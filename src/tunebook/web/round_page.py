@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,16 @@ from tunebook.core.hyperparameter import Hyperparameter
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.evidence import IntArray
-from tunebook.show.data.curves import CurvesData
 from tunebook.show.data.studies import study_summaries
 from tunebook.show.data.table import TrialTable
 from tunebook.show.draw.drawing import Drawing, objective_label
 from tunebook.show.report_links import drawing_for
 from tunebook.web.analyst import Findings
-from tunebook.web.reader import Picture
+from tunebook.web.reader import Picture, Shown
 
-#: Drawings that a page asks for when they come near the window: each has curves of its own.
-LATER = ("grad-norm", "curves-1", "curves-2")
+#: Fewer different configurations do not tell where a range should end (``learn.boundary`` asks for as many).
+TOO_FEW = 6
+MANY = 200
 #: Types of a column of numbers; of a truth value (which Python takes for a number) it is not.
 NUMBERS = {int, float, type(None)}
 #: Names of the traces that hold several trials as one line with gaps.
@@ -39,19 +40,28 @@ def round_document(picture: Picture) -> dict[str, Any]:
         "roles": list(roles(design)),
         "objective": {**table.objective.to_mapping(), "label": objective_label(table)},
         "own_objective": design.objective.to_mapping(),
-        "metrics": list(evidence.metrics),
+        "metrics": list(picture.metrics),
         "max_train_steps": design.max_train_steps,
+        "n_searched": {"feasible": int(table.feasible.sum()), "configurations": n_configurations(table)},
+        "too_few": TOO_FEW,
         "table": table_document(picture),
         "columns": columns(table, design),
         "studies": [item.to_mapping() for item in study_summaries(table)],
         "chapters": [
             {
                 "title": chapter.title,
-                "drawings": [drawing_document(picture, drawing, later=LATER) for drawing in chapter.drawings],
+                "drawings": [_first_document(picture, drawing) for drawing in chapter.drawings],
             }
             for chapter in picture.chapters
         ],
     }
+
+
+def n_configurations(table: TrialTable) -> int:
+    """How many different configurations a search drew and could train."""
+    places = np.flatnonzero(table.feasible).tolist()
+    # Many trials are many configurations: which are the same matters where there are few.
+    return len(places) if len(places) > MANY else len({table.configs[place] for place in places})
 
 
 def table_document(picture: Picture) -> dict[str, Any]:
@@ -76,7 +86,7 @@ def table_document(picture: Picture) -> dict[str, Any]:
 def columns(table: TrialTable, design: Round) -> list[dict[str, Any]]:
     """The configurations by column: numbers with NaN, or places in a list of words with -1, where a trial has none."""
     known = {item.name: item for item in reversed(design.hyperparameters)}
-    names = dict.fromkeys([*(item.name for item in design.hyperparameters), *(k for c in table.configs for k in c)])
+    names = dict.fromkeys([*(item.name for item in design.hyperparameters), *chain.from_iterable(table.configs)])
     return [_column(table, name, design, known.get(name)) for name in names]
 
 
@@ -104,11 +114,22 @@ def roles(design: Round) -> Iterator[str]:
         yield "There is nothing to compare: the round looks for the best configuration."
 
 
-def drawing_document(picture: Picture, drawing: Drawing, *, later: Sequence[str] = ()) -> dict[str, Any]:
-    """One plot with its arrays as arrays; those in ``later`` without data.
+def _first_document(picture: Picture, drawing: Drawing) -> dict[str, Any]:
+    if drawing.id in picture.later:
+        return {**drawing_document(picture.data.table, drawing), "data": None}
+    return shown_document(picture, picture.shown(drawing.id))
 
-    Traces that hold several trials as lines with gaps say which in ``trials``; buttons of the layout
-    become ``switches``, which a page can offer as buttons of its own.
+
+def shown_document(picture: Picture, shown: Shown) -> dict[str, Any]:
+    """One plot with its arrays as arrays, and whose its lines are."""
+    return drawing_document(picture.data.table, shown.drawing, shown.owners)
+
+
+def drawing_document(table: TrialTable, drawing: Drawing, owners: IntArray | None = None) -> dict[str, Any]:
+    """One plot with its arrays as arrays.
+
+    Traces that hold several trials as lines with gaps, those of ``owners``, say which in ``trials``; buttons
+    of the layout become ``switches``, which a page can offer as buttons of its own.
     """
     layout = {key: value for key, value in drawing.layout.items() if key != "updatemenus"}
     menus = drawing.layout.get("updatemenus") or [{}]
@@ -121,43 +142,29 @@ def drawing_document(picture: Picture, drawing: Drawing, *, later: Sequence[str]
         "is_wide": drawing.is_wide,
         "switches": [{"label": item["label"], "changes": item["args"][0]} for item in menus[0].get("buttons", [])],
         "layout": layout,
-        "data": None if drawing.id in later else [_trace(picture, drawing, trace) for trace in drawing.traces],
+        "data": [_trace(table, trace, owners) for trace in drawing.traces],
     }
 
 
-def _trace(picture: Picture, drawing: Drawing, trace: Mapping[str, Any]) -> dict[str, Any]:
+def _trace(table: TrialTable, trace: Mapping[str, Any], owners: IntArray | None) -> dict[str, Any]:
     kept = {key: value for key, value in trace.items() if key not in ("hovertemplate", "hoverinfo")}
     if "customdata" not in trace and trace.get("mode") == "lines":
-        owners = _owners(picture, drawing.id, str(trace.get("name", "")))
-        return kept if owners is None else {**kept, "trials": owners}
+        several = _several(table, str(trace.get("name", "")), owners)
+        return kept if several is None else {**kept, "trials": several}
     custom = trace.get("customdata")
     if isinstance(custom, np.ndarray) and trace["mode"].startswith("lines") and len(set(custom.tolist())) == 1:
         return {key: value for key, value in kept.items() if key != "customdata"} | {"trial": int(custom[0])}
     return kept
 
 
-def _owners(picture: Picture, drawing: str, trace: str) -> IntArray | None:
+def _several(table: TrialTable, trace: str, owners: IntArray | None) -> IntArray | None:
     """The trials of the lines of one trace, in their order; None for a trace that is not about trials."""
-    table = picture.data.table
-    trials = _behind(picture, drawing)
-    if trials is None:
+    if owners is None:
         return None
-    broken = table.infeasible[trials]
+    broken = table.infeasible[owners]
     if trace.startswith(BEHIND):
-        return trials[~broken]
-    return trials[broken] if trace.startswith(BROKEN) else None
-
-
-def _behind(picture: Picture, drawing: str) -> IntArray | None:
-    data = picture.data
-    if drawing == "parallel" and data.parallel:
-        return data.parallel.trials[: len(data.parallel.trials) - data.parallel.n_best]
-    curves: CurvesData | None = None
-    if drawing == "grad-norm" and data.grad_norm:
-        curves = data.grad_norm.history
-    elif drawing.startswith("curves-"):
-        curves = data.curves[int(drawing.removeprefix("curves-"))]
-    return None if curves is None else curves.trials
+        return owners[~broken]
+    return owners[broken] if trace.startswith(BROKEN) else None
 
 
 def findings_document(picture: Picture, findings: Findings) -> dict[str, Any]:
@@ -172,7 +179,7 @@ def findings_document(picture: Picture, findings: Findings) -> dict[str, Any]:
             for card in findings.cards
         ],
         "layouts": {drawing.id: drawing.layout for drawing in marked if drawing.id in known},
-        "derived": [drawing_document(picture, drawing) for drawing in marked if drawing.id not in known],
+        "derived": [drawing_document(picture.data.table, drawing) for drawing in marked if drawing.id not in known],
     }
 
 

@@ -16,6 +16,7 @@ from tunebook.project import Project
 from tunebook.web.app import make_app
 from tunebook.web.guard import LOOPBACK, Guard
 from tunebook.web.late import Late
+from tunebook.web.memory import keep_little
 
 #: Ports tried after the wanted one, when the user did not ask for exactly that one.
 MORE_PORTS = 20
@@ -61,6 +62,7 @@ def serve(
 
     ``names`` are further host names it answers to. ``InputError`` when the port is taken or not allowed.
     """
+    keep_little()
     token = None if host is None or host in LOOPBACK else secrets.token_urlsafe(24)
     listening = _listen(host or LOOPBACK[0], port, default_port)
     number = listening.getsockname()[1]

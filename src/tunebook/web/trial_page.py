@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tunebook.core.config import Config, spelled
 from tunebook.core.problems import did_you_mean
 from tunebook.errors import InputError
-from tunebook.evidence import Curves, Evidence
+from tunebook.evidence import Evidence
 from tunebook.handle.checkpoints import read_checkpoints
 from tunebook.project import Project
 from tunebook.run.folders import CHECKPOINTS, HOME, OUTPUT, attempt_folder, trial_folder
-from tunebook.show.data.thin import subset, thin
+from tunebook.show.data.thin import thin
 from tunebook.web.reader import Picture
 
 #: What is shown of the end of an output, in bytes, and of a curve, in points.
@@ -38,15 +36,25 @@ LABEL_WORDS = {
 NOTHING = "Nothing stands out: it improves, settles and stays."
 
 
+def number_of(picture: Picture, name: str) -> int:
+    """The place of a trial in the table; ``InputError`` when the round has none of this name."""
+    names = picture.data.table.names
+    if name not in names:
+        raise InputError(f"{picture.evidence.name} has no trial {name!r}{did_you_mean(name, names)}")
+    return names.index(name)
+
+
 def trial_document(
-    picture: Picture, project: Project, name: str, baseline: Config | None, diagnosis: Mapping[str, Any] | None
+    picture: Picture,
+    project: Project,
+    number: int,
+    logged: Evidence,
+    baseline: Config | None,
+    diagnosis: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """All of one trial; ``InputError`` when the round has none of this name."""
+    """All of trial ``number``; ``logged`` has its curves."""
     evidence, table = picture.evidence, picture.data.table
-    if name not in table.names:
-        raise InputError(f"{evidence.name} has no trial {name!r}{did_you_mean(name, table.names)}")
-    number = table.names.index(name)
-    trial = evidence.trials[number]
+    trial, name = evidence.trials[number], table.names[number]
     ranked = table.order[table.feasible[table.order]].tolist()
     return {
         "round": evidence.name,
@@ -66,10 +74,15 @@ def trial_document(
         "config": list(config_rows(evidence, trial.config, baseline)),
         "has_baseline": baseline is not None,
         "repeats": repeats_of(picture, number),
-        "curves": list(panels(evidence, number)),
+        "curves": list(panels(logged)),
         "diagnosis": sentences(diagnosis) if diagnosis is not None else None,
         "output": output(project.root, evidence.name, name),
         "checkpoints": checkpoints(project.root, evidence.name, name),
+        "notes": [
+            {"text": note.text, "at": note.at.isoformat()}
+            for note in project.store.notes(evidence.name)
+            if note.trial == name
+        ],
         "reproduce": reproduce(evidence, trial.config, trial.seed, project, name),
     }
 
@@ -101,20 +114,16 @@ def repeats_of(picture: Picture, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def panels(evidence: Evidence, number: int) -> list[dict[str, Any]]:
+def panels(logged: Evidence) -> list[dict[str, Any]]:
     """One plot a quantity, with training and validation on the same axes: ``valid/error`` beside ``train/error``."""
-    objective = evidence.round.objective.metric
+    objective = logged.round.objective.metric
     groups: dict[str, list[dict[str, Any]]] = {}
-    for metric in sorted(evidence.metrics, key=lambda one: one.rpartition("/")[2] != objective.rpartition("/")[2]):
-        line = _line(evidence.curves[metric], number)
+    for metric in sorted(logged.metrics, key=lambda one: one.rpartition("/")[2] != objective.rpartition("/")[2]):
+        line = thin(logged.curves[metric], POINTS)
         if len(line.steps):
             shown = {"metric": metric, "steps": line.steps, "values": line.values}
             groups.setdefault(metric.rpartition("/")[2], []).append(shown)
     return [{"quantity": quantity, "lines": lines} for quantity, lines in groups.items()]
-
-
-def _line(curves: Curves, number: int) -> Curves:
-    return thin(subset(curves, np.array([number])), POINTS)
 
 
 def sentences(diagnosis: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -69,13 +69,14 @@ def axis_data(table: TrialTable, design: Round) -> tuple[Axis, ...]:
 
 def axis_of(table: TrialTable, hyperparameter: Hyperparameter, role: Role = Role.NUISANCE) -> Axis:
     """The axis of one hyperparameter. Values a trial has outside of the domain are kept, not dropped."""
-    values = [config.get(hyperparameter.name) if hyperparameter.is_active(config) else None for config in table.configs]
+    values = _values_of(table, hyperparameter)
     domain = hyperparameter.domain
     label = hyperparameter.label
     if isinstance(domain, Choice):
         return _category_axis(label, role, list(domain.values), values)
     if isinstance(getattr(domain, "low", None), int | float):
-        x = np.array([float(v) if is_number(v) else np.nan for v in values], dtype=np.float64)  # type: ignore[arg-type]
+        x = np.array([v if type(v) is float or is_number(v) else np.nan for v in values], dtype=np.float64)
+        x[np.isinf(x)] = np.nan
         return Axis(
             label=label,
             role=role,
@@ -88,12 +89,19 @@ def axis_of(table: TrialTable, hyperparameter: Hyperparameter, role: Role = Role
     return _category_axis(label, role, [domain.value], values)  # type: ignore[union-attr]
 
 
+def _values_of(table: TrialTable, hyperparameter: Hyperparameter) -> list[Value | None]:
+    """Its value in every trial, None where it does not exist."""
+    name = hyperparameter.name
+    if not hyperparameter.branch:
+        return [config.get(name) for config in table.configs]
+    return [config.get(name) if hyperparameter.is_active(config) else None for config in table.configs]
+
+
 def _category_axis(label: str, role: Role, known: list[Value], values: list[Value | None]) -> Axis:
     categories = list(known)
-    x = np.full(len(values), np.nan)
-    for place, value in enumerate(values):
-        if value is not None:
-            x[place] = _position(categories, value)
+    distinct = dict.fromkeys((type(value), value) for value in values if value is not None)
+    positions = {key: _position(categories, key[1]) for key in distinct}
+    x = np.array([np.nan if value is None else positions[type(value), value] for value in values], dtype=np.float64)
     return Axis(
         label=label,
         role=role,

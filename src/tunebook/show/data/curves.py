@@ -10,7 +10,7 @@ import numpy as np
 from tunebook.evidence import Curves, Evidence, FloatArray, IntArray, read_only
 from tunebook.show.data.numbers import MARGIN, rounded, wants_log
 from tunebook.show.data.table import TrialTable
-from tunebook.show.data.thin import subset, thin
+from tunebook.show.data.thin import joined, subset, thin
 
 #: Points of a curve in front: two a pixel bucket of a plot some 100 buckets wide.
 FRONT_POINTS = 200
@@ -18,6 +18,8 @@ FRONT_POINTS = 200
 BACKGROUND_POINTS = 40_000
 #: The fewest a background curve keeps however many there are: its ends and two buckets.
 FEWEST_POINTS = 6
+#: Points that are thinned at a time.
+PART = 200_000
 #: Quantiles of all values that the value axis includes besides the curves in front.
 REST_SHOWN = (0.01, 0.95)
 
@@ -93,7 +95,7 @@ def curves_data(evidence: Evidence, table: TrialTable, metric: str | None = None
     twin = train_twin(metric, evidence.metrics)
     best = [int(trial) for trial in table.leaders if curves.offsets[trial + 1] > curves.offsets[trial]]
     others = np.setdiff1d(np.flatnonzero(np.diff(curves.offsets)), np.array(best, dtype=np.int64))
-    background = thin(subset(curves, others), points_each(len(others)))
+    background, ends = _behind(curves, others)
     front = tuple(_front(trial, curves, evidence.curves[twin] if twin else None) for trial in best)
     linear, log, is_log = _value_ranges(curves, table, front)
     # The end of an accuracy that starts at chance is squeezed together on a log axis.
@@ -107,8 +109,19 @@ def curves_data(evidence: Evidence, table: TrialTable, metric: str | None = None
         linear=linear,
         log=log,
         is_log=is_log,
-        ends=read_only(_last_finite(subset(curves, others))),
+        ends=read_only(ends),
     )
+
+
+def _behind(curves: Curves, trials: IntArray) -> tuple[Curves, IntArray]:
+    """The curves of ``trials``, thinned, and where each had its last finite value; in parts, to take little memory."""
+    n_parts = 1 + len(curves.steps) // PART
+    thinned, ends = [], []
+    for chosen in np.array_split(trials, n_parts):
+        part = subset(curves, chosen)
+        thinned.append(thin(part, points_each(len(trials))))
+        ends.append(_last_finite(part))
+    return joined(thinned), np.concatenate(ends)
 
 
 def points_each(n_trials: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -68,3 +70,14 @@ def subset(curves: Curves, trials: IntArray) -> Curves:
     np.cumsum(lengths, out=offsets[1:])
     places = np.repeat(curves.offsets[trials] - offsets[:-1], lengths) + np.arange(offsets[-1])
     return Curves(offsets, curves.steps[places], curves.values[places])
+
+
+def joined(parts: Sequence[Curves]) -> Curves:
+    """The curves of all ``parts``, one after the other; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    steps, values = (np.concatenate(arrays) for arrays in zip(*((one.steps, one.values) for one in parts), strict=True))
+    return Curves(offsets, steps, values)

@@ -24,6 +24,11 @@ FEW_DECADES = 2.5
 TWIN_CAPTION = " Dotted lines are {twin} of the same trials: the gap to the solid line is what does not generalise."
 
 
+def curves_title(metric: str) -> str:
+    """What the plot of a metric is called."""
+    return f"{metric}: training curves"
+
+
 def curves_drawing(table: TrialTable, data: CurvesData, name: str = "curves-0") -> Drawing:
     """Curves of one metric."""
     infeasible = table.infeasible[data.trials]
@@ -36,7 +41,7 @@ def curves_drawing(table: TrialTable, data: CurvesData, name: str = "curves-0") 
     twin = TWIN_CAPTION.format(twin=data.twin) if data.twin else ""
     return Drawing(
         id=name,
-        title=f"{data.metric}: training curves",
+        title=curves_title(data.metric),
         caption=CAPTION.format(metric=data.metric, n_front=len(data.front), twin=twin),
         traces=tuple(trace for trace in traces if len(trace["x"])),
         layout=_layout(data),

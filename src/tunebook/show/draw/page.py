@@ -12,6 +12,8 @@ from tunebook.show.draw.curves import curves_drawing
 from tunebook.show.draw.drawing import Drawing
 from tunebook.show.draw.parallel import parallel_drawing
 
+CURVES_CHAPTER, NORMS_CHAPTER = "How training went", "How large gradients are"
+
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
@@ -37,9 +39,9 @@ def _all(data: PlotData) -> Iterator[Chapter]:
     boxes = (best_of_n_drawing(table, data.best_of_n),) if data.best_of_n else ()
     yield Chapter("Were there enough trials", boxes)
     curves = tuple(curves_drawing(table, item, f"curves-{number}") for number, item in enumerate(data.curves))
-    yield Chapter("How training went", curves)
+    yield Chapter(CURVES_CHAPTER, curves)
     lines = (parallel_drawing(table, data.parallel),) if data.parallel else ()
     yield Chapter("What good trials have in common", lines)
     yield Chapter("Was the run long enough", (best_step_drawing(data.best_step),) if data.best_step else ())
     norms = grad_norm_drawings(table, data.grad_norm) if data.grad_norm else ()
-    yield Chapter("How large gradients are", norms)
+    yield Chapter(NORMS_CHAPTER, norms)

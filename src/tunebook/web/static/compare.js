@@ -1,6 +1,6 @@
 // Compare: is it better, how sure, and the buttons that act on the answer.
 
-import { fill, h, percent, short } from "./dom.js";
+import { brief, fill, h, percent, short } from "./dom.js";
 import { getJson, getPacked, listen, post } from "./api.js";
 import { address } from "./app.js";
 import { Gallery, LinkedPlot, plainPlot } from "./plots.js";
@@ -42,23 +42,25 @@ function render(place, found, data, context) {
 function section(title, ...content) { return h("section", { "aria-label": title }, h("h2", {}, title), content); }
 
 function verdict(found, { asked }) {
-  const one = found.verdict, choose = h("select", { "aria-label": "How much complexity the change adds", onchange: (event) => {
+  const one = found.verdict, isAlone = !one.baseline || !one.candidate || one.baseline.trial === one.candidate.trial;
+  const choose = h("select", { "aria-label": "How much complexity the change adds", onchange: (event) => {
     location.hash = address("compare", [asked.round], { objective: asked.objective, complexity: event.target.value });
   } }, COMPLEXITY.map(([value, words]) => h("option", { value, selected: value === (asked.complexity || "some") }, words)));
   return section("Verdict",
     h("div", { class: "row" }, h("span", { class: `verdict-word ${one.verdict}` }, one.verdict), h("span", { class: "small" }, "for a change that adds "), choose),
-    h("ul", {}, one.because.map((reason) => h("li", {}, reason))),
+    one.answers.map((answer) => h("p", { class: "answer" }, answer)),
+    h("ul", { class: "small" }, one.because.map((reason) => h("li", {}, reason))),
     one.needs.seeds ? h("p", {}, h("strong", {}, "To settle it: "), h("code", {}, `tunebook repeat ${asked.round} --seeds ${one.needs.seeds}`)) : null,
     h("div", { class: "two" },
-      h("div", {}, h("h3", {}, "Is this configuration better than the baseline's?"), chance(one.configuration.probability_of_improvement, one.threshold),
-        h("p", {}, one.configuration_text, "."), contender("baseline", one.baseline, one.baseline_text, asked), contender("candidate", one.candidate, one.candidate_text, asked)),
+      h("div", {}, h("h3", {}, "Is this configuration better than the baseline's?"), isAlone ? h("p", { class: "quiet" }, "There is no baseline to compare it with yet.") : null, isAlone ? null : chance(one.configuration.probability_of_improvement, one.threshold),
+        isAlone ? contender("runner-up", one.runner_up, one.runner_up?.text, asked) : h("p", {}, one.configuration_text, "."), isAlone ? null : contender("baseline", one.baseline, one.baseline_text, asked), contender("candidate", one.candidate, one.candidate_text, asked)),
       h("div", {}, h("h3", {}, "Is this setting better, once everything else is tuned?"),
         one.settings.length ? one.settings.map((answer, number) => [chance(answer.probability_of_improvement, null), h("p", {}, one.setting_texts[number], ".")]) : h("p", { class: "quiet" }, "There is one setting only."))),
     improvements(one));
 }
 
 function contender(part, one, text, asked) {
-  return one ? h("p", { class: "small" }, h("strong", {}, `${part} `), h("a", { href: address("trial", [asked.round, one.trial], { objective: asked.objective }) }, one.trial), ` (${one.repeats} repeats): ${text}`) : null;
+  return one ? h("p", { class: "small" }, h("strong", {}, `${part} `), h("a", { href: address("trial", [asked.round, one.trial], { objective: asked.objective }) }, one.trial), `${one.repeats === undefined ? "" : ` (${one.repeats} repeats)`}: ${text}`) : null;
 }
 
 function chance(probability, threshold) {
@@ -76,7 +78,7 @@ function improvements(one) {
   const trace = { type: "scatter", mode: "markers", x: rows.map(([, gain]) => gain.estimate), y: rows.map(([name]) => plain(String(name))), marker: { size: 12, symbol: "diamond", color: "#E69F00" },
     error_x: { type: "data", symmetric: false, array: rows.map(([, gain]) => gain.high - gain.estimate), arrayminus: rows.map(([, gain]) => gain.estimate - gain.low), thickness: 2, color: "#E69F00" } };
   const zero = { type: "line", xref: "x", yref: "paper", x0: 0, x1: 0, y0: 0, y1: 1, line: { color: "#8A8F98", dash: "dash" } };
-  const layout = { xaxis: { title: { text: "improvement (right of the line is better)" } }, yaxis: { type: "category", autorange: "reversed" }, shapes: [zero], showlegend: false, margin: { t: 16 } };
+  const layout = { xaxis: { title: { text: "improvement (right is better)" } }, yaxis: { type: "category", autorange: "reversed" }, shapes: [zero], showlegend: false, margin: { t: 16 } };
   requestAnimationFrame(() => plainPlot(target, [trace], layout, 120 + 50 * rows.length).catch(() => {}));
   return h("figure", {}, target, h("figcaption", {}, "Estimates with their intervals. An interval on both sides of the line leaves open which is better."));
 }
@@ -84,7 +86,7 @@ function improvements(one) {
 function repeats(found) {
   const rows = found.repeats.filter((row) => row.values.length || row.chosen_by !== null);
   if (!rows.length) return h("p", { class: "quiet" }, "Nothing was run again yet. ", h("code", {}, `tunebook repeat ${found.round}`), " runs the best of every setting with other seeds.");
-  const name = (row) => plain(`${row.part ? `${row.part}: ` : ""}${row.trial.slice(0, 14)}`);
+  const name = (row) => plain(`${row.part ? `${row.part}: ` : ""}${brief(row.trial, 14)}`);
   const points = { type: "scatter", mode: "markers", name: "repeats", x: [], y: [], marker: { size: 9, color: "#0072B2", opacity: 0.75 } };
   const means = { type: "scatter", mode: "markers", name: "mean of repeats", x: [], y: [], marker: { size: 22, symbol: "line-ew", line: { width: 3, color: "#E69F00" } } };
   const first = { type: "scatter", mode: "markers", name: "the run the search chose by", x: [], y: [], marker: { size: 10, symbol: "circle-open", color: "#8A8F98", line: { width: 2 } } };

@@ -2,8 +2,11 @@
 
 import { h, byId, fill, say, short } from "./dom.js";
 import { getPacked } from "./api.js";
+import { grid, isLine, paint, painted, placeholder } from "./mass.js";
 
 const NEAR_POINT = 14, NEAR_LINE = 7;
+// What findings of these codes say is seen where curves end.
+const CLOSE_UPS = new Set(["overfitting", "late_variance", "still_improving", "saturated_early"]);
 let loading = null;
 let templates = null;
 
@@ -26,18 +29,32 @@ export function plotly() {
 export function layoutOf(drawing, width) {
   const margin = { l: 60, r: 16, t: 44, b: 48, ...(drawing.layout.margin || {}) };
   const legend = width < 480 ? { legend: { ...(drawing.layout.legend || {}), font: { size: 9 } },
-    annotations: (drawing.layout.annotations || []).map((note) => ({ ...note, font: { ...note.font, size: 9 } })) } : {};
+    annotations: (drawing.layout.annotations || []).map(narrow) } : {};
   return { ...drawing.layout, ...legend, margin, height: drawing.height, template: templates[isDark() ? "dark" : "light"] };
 }
 
-export const CONFIG = { responsive: true, scrollZoom: false, displaylogo: false,
-  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
+// Words beside a point would run out of a narrow plot: they go above it.
+function narrow(note) {
+  const isBeside = note.xanchor === "left" && note.xref !== "paper" && note.yref !== "paper" && (note.xshift ?? 0) > 8;
+  return { ...note, font: { ...note.font, size: 9 }, ...(isBeside ? { xanchor: "center", xshift: 0, yanchor: "bottom", yshift: 10 } : {}) };
+}
+
+const CONFIG = { responsive: true, scrollZoom: false, displaylogo: false };
+
+// The buttons of a plot. The picture to keep is drawn by Plotly alone, with all marks.
+function configOf(name, figure) {
+  const save = { name: "picture", title: "Download plot as a png", icon: window.Plotly.Icons.camera,
+    click: (div) => window.Plotly.downloadImage({ ...figure(), config: CONFIG },
+      { format: "png", filename: name, width: div.clientWidth, height: div.clientHeight, scale: 2 }) };
+  return { ...CONFIG, modeBarButtons: [[save, "zoom2d", "pan2d", "resetScale2d"]] };
+}
 
 // A plot without trials in it.
 export async function plainPlot(target, data, layout, height = 300) {
   const drawing = { layout, height };
   const Plotly = await plotly();
-  const draw = () => target.isConnected && Plotly.react(target, data, layoutOf(drawing, target.clientWidth), CONFIG);
+  const laid = () => layoutOf(drawing, target.clientWidth), config = configOf("plot", () => ({ data, layout: laid() }));
+  const draw = () => target.isConnected && Plotly.react(target, data, laid(), config);
   document.addEventListener("themechange", draw);
   return draw();
 }
@@ -61,14 +78,15 @@ export class LinkedPlot {
     Object.assign(this, { page, drawing, link, open, isDrawn: false, items: [], full: null });
     this.div = h("div", { class: "plotly-target" });
     this.canvas = h("canvas", { class: "over", "aria-hidden": "true" });
+    this.under = h("canvas", { class: "under", "aria-hidden": "true" });
     this.plot = h("div", { class: "plot", tabindex: 0, role: "application", style: `min-height:${drawing.height}px`,
       "aria-label": `${drawing.title}. Arrow keys go through the trials, best first; Enter opens one.` },
-    this.div, this.canvas);
+    this.under, this.div, this.canvas);
     this.tools = h("div", { class: "row no-print" });
     this.told = h("div", {});
     this.element = h("figure", { id: drawing.id, class: drawing.is_wide ? "wide" : null },
       h("div", { class: "head" }, h("h3", {}, drawing.title), this.tools), this.told, this.plot,
-      h("figcaption", {}, drawing.caption));
+      this.caption = h("figcaption", {}, drawing.caption));
     this.listen();
   }
 
@@ -94,27 +112,85 @@ export class LinkedPlot {
 
   get isLinked() { return this.items.length > 0; }
 
+  // The data of a plot that comes by itself; false when it has nothing to show after all.
+  async fetched() {
+    if (this.drawing.data !== null) return true;
+    this.asked ??= getPacked("plot", { ...this.page.query, id: this.drawing.id });
+    const found = await this.asked;
+    this.asked = null;
+    if (this.drawing.data !== null) return true;
+    if (!found.data?.length) { this.element.remove(); return false; }
+    this.drawing = { ...found, layout: { ...found.layout, ...this.marked } };
+    fill(this.caption, found.caption);
+    return true;
+  }
+
   async draw() {
     const Plotly = await plotly();
-    if (this.drawing.data === null) {
-      const found = await getPacked("plot", { ...this.page.query, id: this.drawing.id });
-      this.drawing = { ...this.drawing, data: found.data };
-    }
-    if (!this.plot.isConnected) return;
+    if (!await this.fetched() || !this.plot.isConnected) return;
     const traces = this.drawing.data.map((trace) => ({ ...trace }));
     const isLinked = traces.some((trace) => trace.customdata || trace.trials || trace.trial !== undefined);
     const layout = { ...layoutOf(this.drawing, this.plot.clientWidth), hovermode: isLinked ? false : "closest", dragmode: "zoom" };
     if (this.kept) Object.assign(layout, this.kept);
-    await Plotly.react(this.div, traces.map(({ trials, trial, ...trace }) => trace), layout, CONFIG);
+    const shown = traces.map(({ trials, trial, ...trace }) => trace), chosen = painted(traces);
+    this.mass = [...chosen].map((number) => [number, traces[number]]);
+    const axisNow = (name) => ({ ...this.div.layout[name], showgrid: this.drawing.layout[name]?.showgrid ?? true });
+    const config = configOf(this.drawing.id, () => ({ data: shown, layout: { ...layout, xaxis: axisNow("xaxis"), yaxis: axisNow("yaxis") } }));
+    // What is painted lies below Plotly's drawing, whose grid would be drawn over it: the grid is painted too.
+    this.grids = chosen.size ? ["xaxis", "yaxis"].filter((axis) => this.drawing.layout[axis]?.showgrid !== false) : [];
+    const seen = chosen.size ? { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      xaxis: { ...layout.xaxis, showgrid: false }, yaxis: { ...layout.yaxis, showgrid: false } } : {};
+    await Plotly.react(this.div, shown.map((trace, number) => (chosen.has(number) ? placeholder(trace) : trace)), { ...layout, ...seen }, config);
     if (!this.isDrawn) {
-      this.div.on("plotly_afterplot", () => { this.pixels = null; this.light(); });
+      this.div.on("plotly_afterplot", () => this.moved());
+      this.div.on("plotly_relayouting", () => this.moved());
       this.div.on("plotly_relayout", (change) => this.zoomed(change));
       if (this.drawing.switches?.length) this.offerSwitches();
     }
     this.isDrawn = true;
     this.index(traces);
-    this.light();
+    this.moved();
     this.element.dataset.drawn = "yes";
+  }
+
+  // Axes are where they are now: whatever lies on a canvas has to follow.
+  moved() {
+    this.pixels = null;
+    this.paintMass();
+    this.light();
+  }
+
+  paintMass() {
+    const place = this.place();
+    if (!this.mass?.length || !place) { this.under.width = this.under.height = 0; return; }
+    const pen = this.cleared(this.under);
+    let n_marks = 0;
+    for (const axis of this.grids) grid(pen, this.div._fullLayout[axis], place.box, axis === "xaxis", templates[isDark() ? "dark" : "light"].layout.xaxis.gridcolor);
+    for (const [number, trace] of this.mass) {
+      if (this.div._fullData?.[number]?.visible !== true) continue;
+      n_marks += trace.trials?.length ?? trace.x.length;
+      pen.save();
+      clipTo(pen, place.box, isLine(trace) ? 0 : 8);
+      paint(pen, trace, place.x, trace.yaxis === "y2" ? place.secondY : place.firstY);
+      pen.restore();
+    }
+    pen.restore();
+    this.element.dataset.painted = String(n_marks);
+  }
+
+  // The pen of a canvas as large as the plot, with nothing on it; whoever takes it has to restore it.
+  cleared(canvas) {
+    const width = this.plot.clientWidth, height = this.plot.clientHeight, scale = devicePixelRatio || 1;
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+      Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+    }
+    const pen = canvas.getContext("2d");
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    pen.save();
+    return pen;
   }
 
   offerSwitches() {
@@ -124,13 +200,27 @@ export class LinkedPlot {
     } }, label));
     const type = this.drawing.layout.yaxis?.type === "log" ? "log" : "linear";
     buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === type)));
+    this.closer = h("button", { type: "button", "aria-pressed": "false", title: "Only the values of the best trials after the first quarter of the run",
+      onclick: () => this.comeCloser() }, "close up");
+    buttons.push(this.closer);
     this.tools.append(...buttons);
+  }
+
+  // Curves start high and end close together: where they end is what tells which overfits, and is seen from near only.
+  comeCloser() {
+    const bright = this.items.filter((item) => !item.isFaint && !item.isPoint && item.xs.length > 1);
+    const last = Math.max(...bright.map((item) => item.xs[item.xs.length - 1]));
+    const values = bright.flatMap((item) => [...item.ys].filter((value, at) => Number.isFinite(value) && item.xs[at] >= last / 4));
+    if (!values.length) return;
+    const low = Math.min(...values), high = Math.max(...values), room = 0.06 * (high - low || Math.abs(high) || 1);
+    window.Plotly.relayout(this.div, { "yaxis.type": "linear", "yaxis.dtick": null, "yaxis.range": [low - room, high + room] });
+    this.tools.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button === this.closer)));
   }
 
   update(drawing) {
     const layout = this.marked ? { ...drawing.layout, ...this.marked } : drawing.layout;
     this.drawing = { ...drawing, layout };
-    this.full = null;
+    this.full = this.asked = null;
     if (this.isDrawn) this.draw();
   }
 
@@ -201,7 +291,7 @@ export class LinkedPlot {
     const layout = this.div._fullLayout;
     if (!layout?.xaxis) return null;
     const x = layout.xaxis, firstY = layout.yaxis, secondY = layout.yaxis2 || firstY;
-    return { x, box: { left: x._offset, top: firstY._offset, right: x._offset + x._length, bottom: firstY._offset + firstY._length },
+    return { x, firstY, secondY, box: { left: x._offset, top: firstY._offset, right: x._offset + x._length, bottom: firstY._offset + firstY._length },
       at: (item, number) => {
         const y = item.second ? secondY : firstY;
         return [x._offset + x.d2p(item.xs[number]), y._offset + y.d2p(item.ys[number])];
@@ -213,7 +303,7 @@ export class LinkedPlot {
     const place = this.place();
     if (!place) return [];
     this.pixels = this.items.map((item) => {
-      const path = new Float32Array(2 * item.xs.length);
+      const path = item.path ??= new Float32Array(2 * item.xs.length);
       for (let number = 0; number < item.xs.length; number += 1) {
         const [x, y] = place.at(item, number);
         path[2 * number] = x;
@@ -355,22 +445,13 @@ export class LinkedPlot {
   }
 
   light() {
-    const place = this.place();
-    const width = this.plot.clientWidth, height = this.plot.clientHeight, scale = devicePixelRatio || 1;
-    if (this.canvas.width !== Math.round(width * scale) || this.canvas.height !== Math.round(height * scale)) {
-      this.canvas.width = Math.round(width * scale);
-      this.canvas.height = Math.round(height * scale);
-      Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
-    }
-    const pen = this.canvas.getContext("2d");
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, width, height);
     this.element.dataset.lit = "0";
-    if (!place || !this.isLinked) return;
-    pen.save();
-    pen.beginPath();
-    pen.rect(place.box.left - 8, place.box.top - 8, place.box.right - place.box.left + 16, place.box.bottom - place.box.top + 16);
-    pen.clip();
+    const place = this.place(), hasMarks = this.link.hovered !== null || this.link.pinned.size > 0 || this.link.passing !== null;
+    if (!hasMarks && !this.isLit) return;
+    const pen = this.cleared(this.canvas);
+    this.isLit = hasMarks;
+    if (!place || !this.isLinked || !hasMarks) { pen.restore(); return; }
+    clipTo(pen, place.box);
     const passing = this.link.passing;
     if (passing) this.paint(pen, passing, (item) => ({ colour: item.colour, width: item.isFaint ? 1 : 2, radius: 4 }));
     const bright = isDark() ? "#FFFFFF" : "#000000";
@@ -421,9 +502,17 @@ export class LinkedPlot {
     this.element.classList.add("evidence");
     fill(this.told, h("p", { class: "told" }, h("strong", {}, `${card.severity}: `), card.says));
     this.link.pin(card.trials);
+    if (this.closer && CLOSE_UPS.has(card.code)) this.comeCloser();
     this.element.scrollIntoView({ block: "start" });
     this.plot.focus({ preventScroll: true });
   }
+}
+
+// The box of the axes, and a little more where marks at its edge are to be whole.
+function clipTo(pen, box, more = 8) {
+  pen.beginPath();
+  pen.rect(box.left - more, box.top - more, box.right - box.left + 2 * more, box.bottom - box.top + 2 * more);
+  pen.clip();
 }
 
 function grouped(items) {
@@ -439,20 +528,53 @@ function toSegment(x, y, x0, y0, x1, y1) {
   return Number.isNaN(away) ? Infinity : away;
 }
 
-// Draws plots when they come near the window, and all of them before printing.
+// Draws plots when they come near the window, one after the other, so that words and keys never wait for all of
+// them; and all of them before printing.
 export class Gallery {
   constructor() {
     this.plots = new Map();
+    this.waiting = new Set();
     this.watch = new IntersectionObserver((entries) => entries.forEach((entry) => {
       if (!entry.isIntersecting) return;
       this.watch.unobserve(entry.target);
-      this.plots.get(entry.target.id)?.draw().catch((error) => this.failed(entry.target, error));
+      this.want(this.plots.get(entry.target.id));
     }), { rootMargin: "300px" });
+    this.onPrint = () => this.all();
+    addEventListener("beforeprint", this.onPrint);
   }
 
   failed(figure, error) { figure.append(h("p", { class: "error" }, error.message)); }
 
   add(plot) { this.plots.set(plot.drawing.id, plot); this.watch.observe(plot.element); return plot.element; }
 
-  close() { this.watch.disconnect(); this.plots.forEach((plot) => plot.close()); }
+  want(plot) {
+    if (!plot) return;
+    plot.fetched().catch(() => {});  // on its way while others are drawn; drawing tells when it failed
+    this.waiting.add(plot);
+    this.working ??= this.work().finally(() => { this.working = null; });
+  }
+
+  async work() {
+    while (this.waiting.size) {
+      await pause();
+      const [plot] = this.waiting;
+      this.waiting.delete(plot);
+      await plot.draw().catch((error) => this.failed(plot.element, error));
+    }
+  }
+
+  // Every plot drawn: what is printed has to be there, near the window or not.
+  async all() {
+    this.plots.forEach((plot) => { if (!plot.isDrawn) { this.watch.unobserve(plot.element); this.want(plot); } });
+    while (this.working) await this.working;
+  }
+
+  close() {
+    removeEventListener("beforeprint", this.onPrint);
+    this.watch.disconnect();
+    this.waiting.clear();
+    this.plots.forEach((plot) => plot.close());
+  }
 }
+
+function pause() { return globalThis.scheduler?.yield ? scheduler.yield() : new Promise((done) => setTimeout(done)); }

@@ -6,17 +6,40 @@ import { address } from "./app.js";
 import { counted, progressOf } from "./words.js";
 
 export async function show(place) {
-  const verdicts = new Map();
+  const verdicts = new Map(), asker = new Asker(verdicts);
   const draw = async () => {
     const found = await getJson("project");
     render(place, found, verdicts);
-    for (const round of [...found.rounds].reverse()) {
-      const target = place.querySelector(`[data-verdict="${CSS.escape(round.round)}"]`);
-      if (target) tellVerdict(target, round, verdicts, found.version);
-    }
+    asker.watch(place, found);
   };
   await draw();
-  return listen(null, () => draw().catch(() => {}));
+  const stop = listen(null, () => draw().catch(() => {}));
+  return () => { stop(); asker.close(); };
+}
+
+// Asks for the verdicts of rounds that come into view, one at a time: each takes the server a moment, and a browser
+// has few connections, which whoever opens a round wants for himself.
+class Asker {
+  constructor(verdicts) { Object.assign(this, { verdicts, waiting: [], isClosed: false }); }
+
+  watch(place, found) {
+    this.observer?.disconnect();
+    this.waiting = [];
+    const rounds = new Map(found.rounds.map((round) => [round.round, round]));
+    this.observer = new IntersectionObserver((entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        this.observer.unobserve(target);
+        this.waiting.push(() => tellVerdict(target, rounds.get(target.dataset.verdict), this.verdicts, found.version));
+      }
+      this.working ??= this.work().finally(() => { this.working = null; });
+    }, { rootMargin: "200px" });
+    place.querySelectorAll("[data-verdict]").forEach((target) => this.observer.observe(target));
+  }
+
+  async work() { while (this.waiting.length && !this.isClosed) await this.waiting.shift()(); }
+
+  close() { this.isClosed = true; this.observer?.disconnect(); }
 }
 
 function render(place, found, verdicts) {
@@ -36,7 +59,7 @@ function render(place, found, verdicts) {
 }
 
 function baseline(launch) {
-  if (!launch) return h("p", { class: "quiet" }, "No launch yet. Compare a round and adopt its candidate, or run `tunebook baseline DESIGN`.");
+  if (!launch) return h("p", { class: "quiet" }, "No launch yet. Compare a round and adopt its candidate, or train the first baseline with ", h("code", {}, "tunebook baseline DESIGN"), ".");
   return [h("p", {}, h("span", { class: "badge launch" }, `launch ${launch.launch}`), " ",
     h("a", { href: address("trial", [launch.round, launch.trial]) }, launch.trial), " of ", h("a", { href: address("round", [launch.round]) }, launch.round)),
   h("p", { class: "small" }, launch.config_text)];
@@ -60,7 +83,7 @@ function story(round, found, verdicts) {
     h("p", {}, round.goal),
     h("p", { class: "small quiet" }, counted(round.trials), round.origin === "native" ? "" : ` · imported (${round.origin})`),
     progressOf(round.trials),
-    h("p", { "data-verdict": round.round, class: "small" }, verdicts.has(round.round) ? verdicts.get(round.round).words : "…"),
+    h("p", { "data-verdict": round.round }, verdicts.has(round.round) ? verdicts.get(round.round).words : h("span", { class: "quiet" }, "The comparison is being worked out…")),
     round.notes.slice(-1).map((note) => h("p", { class: "small quiet" }, `Note: ${note.text}`)));
 }
 
@@ -69,10 +92,9 @@ async function tellVerdict(target, round, verdicts, version) {
   if (known?.version === version) { fill(target, known.make()); return; }
   const answer = await getJson("verdict", { round: round.round }).catch((error) => ({ verdict: null, why_not: error.message }));
   const make = () => (answer.verdict
-    ? [h("span", { class: `badge ${answer.verdict}` }, answer.verdict), " ", answer.configuration.probability_of_improvement === null ? answer.because[0] : answer.configuration_text, ". ",
-      h("a", { href: address("compare", [round.round]) }, "Compare")]
+    ? [h("span", { class: `badge ${answer.verdict}` }, answer.runner_up ? "no baseline yet" : answer.verdict), " ", answer.answers.join(" "), " ", h("a", { href: address("compare", [round.round]), "aria-label": `Compare ${round.round}` }, "Compare")]
     : [h("span", { class: "quiet" }, `No verdict: ${answer.why_not}`)]);
-  verdicts.set(round.round, { version, make, words: answer.configuration_text || "" });
+  verdicts.set(round.round, { version, make, words: answer.answers?.join(" ") || "" });
   fill(target, make());
 }
 

@@ -175,7 +175,10 @@ class RoundPage {
       this.place.dataset.checked = found.version;
       clearTimeout(this.again);
       if (!found.is_current) this.again = setTimeout(() => { if (!this.isClosed) this.check(); }, AGAIN);
-    } catch (error) { fill(this.part.findings, h("p", { class: "error", role: "alert" }, error.message)); }
+    } catch (error) {
+      if (this.isClosed) return;
+      fill(this.part.findings, h("p", { class: "error", role: "alert" }, error.message, " ", h("button", { type: "button", onclick: () => this.check(wanted) }, "Try again")));
+    }
   }
 
   cards(found) {
@@ -224,27 +227,34 @@ class RoundPage {
     const more = h("a", { class: "button primary no-print", href: address("compare", [this.query.round], { objective: this.query.objective }) }, "Compare and decide");
     const lines = [["Which is better, and how sure?", this.verdict ? this.better() : wait], ["Is the search space wide enough?", this.found_cards ? this.wide() : wait],
       ["Which trials overfit?", this.labelsOf ? this.overfit() : wait], ["What next?", this.found_cards && this.verdict ? this.next() : wait]];
-    fill(this.part.short, h("div", { class: "card plain", id: "in-short" }, h("dl", {}, lines.map(([question, answer]) => [h("dt", {}, question), h("dd", {}, answer)])), h("p", {}, more)));
+    const isAnswered = Boolean(this.verdict && this.found_cards && this.labelsOf);
+    fill(this.part.short, h("div", { class: "card plain", id: "in-short", "data-answered": isAnswered }, h("dl", {}, lines.map(([question, answer]) => [h("dt", {}, question), h("dd", {}, answer)])), h("p", {}, more)));
   }
 
   better() {
     const found = this.verdict;
     if (!found.verdict) return [h("span", { class: "quiet" }, "Not known yet: "), found.why_not];
-    const who = found.candidate ? [" Trial ", h("a", { href: this.linkTo(found.candidate.trial), title: found.candidate.trial }, brief(found.candidate.trial)), found.baseline ? ` against the baseline ${brief(found.baseline.trial)}: ` : ": "] : " ";
-    const told = found.configuration.probability_of_improvement === null ? found.because[0] : found.configuration_text;
-    return [h("span", { class: `badge ${found.verdict}` }, found.verdict), who, told, ".", found.setting_texts.map((text) => h("div", { class: "small" }, text, "."))];
+    const isAlone = !found.baseline || !found.candidate || found.baseline.trial === found.candidate.trial;
+    const who = (part, one, text) => (one ? h("div", { class: "small" }, `The ${part}: `, h("a", { href: this.linkTo(one.trial), title: one.trial }, brief(one.trial)), text ? ` (${text})` : "") : null);
+    return [found.answers.map((answer, number) => h("div", {}, number ? null : h("span", { class: `badge ${found.verdict}` }, isAlone ? "no baseline yet" : found.verdict), number ? "" : " ", answer)),
+      who("candidate", found.candidate, found.candidate_text), isAlone ? who("runner-up", found.runner_up, found.runner_up?.text) : who("baseline", found.baseline, found.baseline_text)];
   }
 
   wide() {
     const tight = this.found_cards.filter((card) => card.code === "boundary"), few = this.found_cards.filter((card) => card.code === "undersampled");
-    if (tight.length) return tight.map((card) => h("div", {}, h("strong", {}, "No: "), card.says, " ", this.evidenceButton(card)));
-    return [few.length ? ["Not known: ", few[0].says] : "Nothing says it is too narrow: no group of good trials crowds at a searched bound.",
+    const words = { blocking: "No: ", warning: "Probably not: ", note: "Perhaps not: " };
+    if (tight.length) return tight.map((card) => h("div", {}, h("strong", {}, words[card.severity]), card.says, " ", this.evidenceButton(card)));
+    const { feasible, configurations } = this.n_searched, several = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+    const seen = configurations < feasible ? `${several(configurations, "configuration")} in ${several(feasible, "feasible trial")}` : several(feasible, "feasible trial");
+    const isFew = configurations < this.too_few;
+    return [isFew ? [h("strong", {}, "Not known: "), `${several(configurations, "configuration")} that could be trained ${configurations === 1 ? "is" : "are"} too few to tell where a range should end.`] : few.length ? [h("strong", {}, "Not known: "), few[0].says]
+      : [h("strong", {}, "As far as can be seen: "), `in ${seen} no group of good ones crowds at a searched bound.`],
       this.found_cards.filter((card) => card.code === "infeasible_region").map((card) => h("div", { class: "small" }, card.says, " ", this.evidenceButton(card)))];
   }
 
   overfit() {
     const names = [...this.labelsOf].filter(([, labels]) => labels.includes("overfitting")).map(([name]) => name);
-    if (!names.length) return "None shows it in its curves.";
+    if (!names.length) return `None of ${this.n_diagnosed.toLocaleString("en")} whose curves could be read: in none does validation worsen while training goes on improving.`;
     const place = new Map(this.table.names.map((name, number) => [name, number])), best = new Set([...this.table.best].map((trial) => this.table.names[trial]));
     const among = names.filter((name) => best.has(name)), listed = [...among, ...names.filter((name) => !best.has(name))].slice(0, 3);
     return [`${names.length} of ${this.table.names.length.toLocaleString("en")}${among.length ? `, ${among.length} of them among the best ${best.size}` : ""}: `,
@@ -255,8 +265,12 @@ class RoundPage {
   next() {
     const first = this.found_cards.find((card) => card.severity !== "note" && card.next_text);
     const seeds = this.verdict.needs?.seeds;
-    return [seeds ? h("div", {}, h("code", {}, `tunebook repeat ${this.query.round} --seeds ${seeds}`), " would settle the comparison.") : null, first ? h("div", {}, first.next_text) : null,
-      h("div", { class: "small" }, h("a", { href: address("compare", [this.query.round], { objective: this.query.objective }) }, "The next design"), " has every change that the findings ask for."), ].filter(Boolean);
+    const decide = (words) => h("a", { href: address("compare", [this.query.round], { objective: this.query.objective }) }, words);
+    const steps = [this.verdict.verdict === "adopt" ? [decide("Adopt the candidate"), " as the new baseline."] : null,
+      seeds ? ["Settle the comparison with more seeds: ", h("code", {}, `tunebook repeat ${this.query.round} --seeds ${seeds}`), "."] : null,
+      this.verdict.verdict === "unresolved" && this.verdict.baseline?.trial === this.verdict.candidate?.trial ? ["There is no baseline yet: ", decide("adopt the best"), " so that later rounds have something to beat."] : null,
+      first ? first.next_text : null, [decide("Save the next design"), ": it has every change that the findings ask for."]];
+    return h("ol", { class: "steps" }, steps.filter(Boolean).map((step) => h("li", {}, step)));
   }
 
   evidenceButton(card) { return card.plot ? h("button", { type: "button", class: "no-print", onclick: () => this.openCard(card) }, "Show") : null; }
@@ -267,6 +281,7 @@ class RoundPage {
     if (found.error) { fill(this.part.labels, h("p", { class: "error" }, found.error)); return; }
     const place = new Map(this.table.names.map((name, number) => [name, number]));
     this.labelsOf = new Map();
+    this.n_diagnosed = found.n_diagnosed;
     for (const [label, names] of Object.entries(found.labels)) for (const name of names) this.labelsOf.set(name, [...(this.labelsOf.get(name) || []), label]);
     const rows = Object.entries(found.labels).sort(([, a], [, b]) => b.length - a.length).map(([label, names]) => h("tr", {},
       cell(label.replaceAll("_", " "), "name"), cell(names.length.toLocaleString("en"), "number"), cell(found.words[label], "name"),

@@ -7,6 +7,8 @@ import { address } from "./app.js";
 const COLUMNS = [["round", "round"], ["study", "study"], ["trials", "trials", 1], ["complete", "complete", 1], ["infeasible", "infeasible", 1], ["failed", "failed", 1],
   ["metric", "metric"], ["best_value", "best", 1], ["best_step", "at step", 1], ["best_trial", "best trial"], ["best_config", "configuration"], ["description", "goal"], ["note", "note"]];
 
+const WIDE = ["best_config", "description", "note"];
+
 export async function show(place, wanted, settings) {
   const state = { rows: [], sort: null, isDown: false, filter: "", settings };
   const draw = async () => { state.rows = (await getJson("sheet")).rows; body(state); };
@@ -33,7 +35,7 @@ function body(state) {
   const rows = state.rows.filter((row) => { const text = Object.values(row).join(" ").toLowerCase(); return words.every((word) => text.includes(word)); });
   const { sort: key, isDown } = state;
   if (key) rows.sort((a, b) => (isDown ? -1 : 1) * compared(a[key], b[key]));
-  fill(state.body, rows.map((row) => h("tr", {}, COLUMNS.map(([column, , isNumber]) => cell(content(state, row, column), isNumber ? "number" : "name")))));
+  fill(state.body, rows.map((row) => h("tr", {}, COLUMNS.map(([column, , isNumber]) => cell(content(state, row, column), isNumber ? "number" : WIDE.includes(column) ? "name wide" : "name")))));
   say(`${rows.length} rows`);
 }
 
@@ -47,6 +49,7 @@ function content(state, row, column) {
   if (column === "round") return h("a", { href: address("round", [value]) }, value);
   if (column === "best_trial" && value) return h("a", { href: address("trial", [row.round, value]) }, value);
   if (column === "note") return note(state, row);
+  if (column === "best_config" && value) return Object.entries(JSON.parse(value)).map(([name, one]) => `${name} = ${typeof one === "number" ? short(one) : one}`).join(", ");
   return typeof value === "number" ? (Number.isInteger(value) ? value.toLocaleString("en") : short(value)) : value ?? "–";
 }
 

@@ -35,7 +35,7 @@ function render(place, found, settings, query) {
     section("Checkpoints", found.checkpoints.length ? table([{ text: "step", kind: "number" }, { text: found.metric, kind: "number" }, "path"],
       found.checkpoints.map((one) => h("tr", {}, cell(one.step.toLocaleString("en"), "number"), cell(short(one.value), "number"), cell(h("code", {}, one.path), "name"))))
       : h("p", { class: "quiet" }, "No checkpoint was kept in this project.")),
-    settings.is_read_only ? null : note(found));
+    found.notes.length || !settings.is_read_only ? section("Notes", found.notes.map((one) => h("p", {}, one.text, " ", h("span", { class: "small quiet" }, one.at.slice(0, 10)))), settings.is_read_only ? null : note(found)) : null);
 }
 
 function section(title, ...content) { return h("section", { "aria-label": title }, h("h2", {}, title), content); }
@@ -83,8 +83,13 @@ function recipe(found) {
 
 function note(found) {
   const text = h("textarea", { "aria-label": "A note about this trial", maxlength: 10000 }), told = h("span", { role: "status" });
-  return section("Note", h("form", { onsubmit: async (event) => {
+  return h("form", { onsubmit: async (event) => {
     event.preventDefault();
-    try { await post("note", { round: found.round, trial: found.trial, note: text.value }); told.textContent = "Kept."; } catch (error) { told.textContent = error.message; }
-  } }, text, h("div", { class: "row" }, h("button", { type: "submit" }, "Keep note"), told)));
+    try {
+      await post("note", { round: found.round, trial: found.trial, note: text.value });
+      event.target.before(h("p", {}, text.value, " ", h("span", { class: "small quiet" }, "just now")));
+      text.value = "";
+      told.textContent = "Kept.";
+    } catch (error) { told.textContent = error.message; }
+  } }, text, h("div", { class: "row" }, h("button", { type: "submit" }, "Keep note"), told));
 }
