@@ -15,10 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from postgres import fresh_schema, postgres_url  # noqa: F401
-from store_cases import LEASE, NOW, a_block, a_spec, claimed, later, with_round
-from tunebook.core.config import Config
-from tunebook.core.launch import Launch
-from tunebook.core.outcome import Cause, Outcome, Status
+from store_cases import LEASE, NOW, a_block, a_lived_store, claimed, later
+from tunebook.core.outcome import Status
 from tunebook.errors import InputError, StoreError, StoreFull, StoreUnavailable
 from tunebook.store import backup as backup_module
 from tunebook.store.doctor import Examination
@@ -29,26 +27,6 @@ from tunebook.store.store import Store
 BACK_ENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 
 
-def lived(store: Store) -> Store:
-    """A store in which everything happened: ends of every kind, a resume, a lease, a launch, a note."""
-    with_round(store, 6)
-    first, second, third, fourth = claimed(store, 4)
-    for row in range(0, 300, 3):
-        store.append_curves(first, a_block(range(row, row + 3)), row)
-    store.finish(first, Outcome.complete(), now=NOW, seconds=1)
-    store.append_curves(second, a_block([1, 5, 6], metrics=("a", "b")), 0)
-    store.release(second, reason="killed", now=NOW)
-    store.finish(third, Outcome.failed(Cause.ERROR, "Traceback"), now=NOW, seconds=1)
-    store.reopen_failed("r", now=NOW)
-    store.append_curves(fourth, a_block([1]), 0)
-    (again,) = claimed(store, owner="other")
-    store.set_resume(again.attempt_key, 4)
-    store.finish(again, Outcome.infeasible(Cause.DIVERGED), now=NOW, seconds=1)
-    store.append_launch(Launch(number=0, round="r", trial=a_spec(0).id, config=Config({"x": 1}), at=NOW))
-    store.add_note("r", a_spec(0).id, "odd", NOW)
-    return store
-
-
 @pytest.fixture(params=BACK_ENDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
@@ -56,7 +34,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     else:
         made = fresh_schema(request.getfixturevalue("postgres_url"))
     with Store.open(made) as store:
-        lived(store)
+        a_lived_store(store)
     return made
 
 
@@ -117,7 +95,7 @@ def test_damage_is_seen_and_answered(url: str, _: str, statement: str, says: str
 def test_rows_that_point_nowhere_are_seen(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     with Store.open(url) as store:
-        lived(store)
+        a_lived_store(store)
     change(url, "DELETE FROM owners")
     assert any("point to owners that are not there" in one.says for one in looked_at(url).complaints)
 
@@ -137,7 +115,7 @@ def test_leases_of_the_dead_and_old_ones_are_told_and_no_damage(url: str) -> Non
 def path(tmp_path: Path) -> Path:
     made = tmp_path / "store.db"
     with Store.open(f"sqlite:///{made}") as store:
-        lived(store)
+        a_lived_store(store)
     return made
 
 
