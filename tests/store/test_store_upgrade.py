@@ -71,7 +71,7 @@ def test_a_store_of_every_release_is_opened_with_nothing_lost(
     assert examine(url, is_dead=lambda _: False, now=NOW).complaints == ()
 
 
-FURTHER = '''
+FURTHER = """
 import sqlalchemy as sa
 from alembic import op
 
@@ -84,7 +84,7 @@ def upgrade():
     op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True))
     op.execute("INSERT INTO extra (id) SELECT id FROM rounds")
     {more}
-'''
+"""
 
 
 @pytest.fixture
