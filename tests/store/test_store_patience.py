@@ -113,7 +113,7 @@ def test_waiting_has_an_end_and_says_how_long_it_was(
     trouble.before(*["57P03"] * 9)
     seconds = iter(range(0, 900, 30))
     monkeypatch.setattr(engine.time, "monotonic", lambda: float(next(seconds)))
-    with patiently(store, seconds=60), pytest.raises(StoreUnavailable, match="waited for 90 s.*run the same again"):
+    with patiently(store, seconds=60), pytest.raises(StoreUnavailable, match=r"waited for 90 s.*run the same again"):
         store.counts("r")
 
 
