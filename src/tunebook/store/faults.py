@@ -127,7 +127,8 @@ def _first(
 
 
 def _is_connection_trouble(error: DBAPIError) -> bool:
-    return error.connection_invalidated or type(error.orig).__name__ in ("OperationalError", "InterfaceError")
+    names = {kind.__name__ for kind in type(error.orig).__mro__}
+    return error.connection_invalidated or not names.isdisjoint(("OperationalError", "InterfaceError"))
 
 
 def _state_in_words(message: str) -> str:

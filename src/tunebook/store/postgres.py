@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from sqlalchemy import URL, Engine, create_engine
 
 from tunebook._optional import require
@@ -36,6 +38,8 @@ def place_of(url: URL) -> Place:
 def open_engine(url: URL, read_only: bool) -> tuple[Engine, bool]:
     """An engine on psycopg 3 that replaces connections a restarted server has dropped."""
     require("psycopg")
+    # What it warns of (a pipeline that a lost connection broke) comes to us as an error; nobody else has to read it.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     # What the address says comes last, so that it wins.
     settings = [f"-c {name}={value}" for name, value in SERVER_SIDE.items()]
     options = [*settings, *([READ_ONLY] if read_only else []), str(url.query.get("options", ""))]
