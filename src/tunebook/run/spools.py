@@ -187,6 +187,8 @@ def parse_line(line: bytes) -> tuple[int, dict[str, float]]:
 
 
 def _value(name: str, value: Any) -> float:
+    if not name.strip():
+        raise ValueError("it has a metric without a name")
     if not is_metric_name(name):
         raise ValueError(f"{_short(ascii(name))} is not the name of a metric")
     if value is None:
