@@ -7,7 +7,7 @@ DEMO := demo
 TUNEBOOK = cd $(DEMO) && ../$(BIN)/tunebook
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench bench-truth docs clean
+.PHONY: help setup demo test test-slow lint format bench bench-truth soak fuzz docs clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -53,6 +53,15 @@ bench: setup ## speed and size, each with a peer beside it in the same run
 
 bench-truth: setup ## how often the conclusions are right
 	$(BIN)/python benchmarks/truth.py
+
+SOAK_SECONDS ?= 3600
+soak: setup ## an hour of short rounds with random kills; SOAK_SECONDS=600 for less
+	$(BIN)/python benchmarks/soak.py --seconds $(SOAK_SECONDS)
+
+FUZZ_SECONDS ?= 60
+fuzz: setup ## what reads files from elsewhere, under atheris
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,fuzz]'
+	$(BIN)/python benchmarks/fuzz.py --seconds $(FUZZ_SECONDS)
 
 clean: ## everything that was made
 	rm -rf $(VENV) $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis

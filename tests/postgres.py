@@ -10,11 +10,13 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -72,16 +74,16 @@ def free_port() -> int:
 class Server:
     """One cluster in a folder of its own below the system's temporary folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None, **changed: str) -> None:
         self.binaries = find_binaries()
         assert self.binaries is not None
-        self.folder = Path(tempfile.mkdtemp(prefix="tunebook-pg-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="tunebook-pg-"))
         self.port = free_port()
         self.url = f"postgresql://tunebook@127.0.0.1:{self.port}/postgres"
         if os.getuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
         self.command("initdb", "--auth=trust", "--username=tunebook", "--encoding=UTF8", "--no-sync", "--locale=C")
-        settings = {**SETTINGS, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+        settings = {**SETTINGS, **changed, "port": str(self.port), "unix_socket_directories": str(self.folder)}
         lines = "".join(f"{key} = '{value}'\n" for key, value in settings.items())
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write(lines)
@@ -96,14 +98,40 @@ class Server:
     def stop(self, mode: str = "immediate") -> None:
         self.command("pg_ctl", "--wait", "--mode", mode, "stop")
 
+    def kill(self) -> None:
+        """kill -9 of the server and every process of it; what they had not handed to the kernel is gone."""
+        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGSTOP)  # else it would restart the others first
+        tasks = Path(f"/proc/{pid}/task")
+        children = [int(child) for task in tasks.glob("*/children") for child in task.read_text().split()]
+        for victim in (*children, pid):
+            with suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        while any(_runs(victim) for victim in (*children, pid)):
+            time.sleep(0.02)
+        # A dead one that nobody has reaped yet still counts as running for the next.
+        for leftover in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*")):
+            leftover.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """A running server that only this block uses, so that it may be stopped and started again."""
+def server(folder: Path | None = None, **changed: str) -> Iterator[Server]:
+    """A running server that only this block uses, so that it may be stopped and started again.
+
+    Its files lie in ``folder``; ``changed`` are settings other than ``SETTINGS``.
+    """
     reason = why_not()
     if reason is not None or find_binaries() is None:
         missing(reason or "no PostgreSQL to start here")
-    made = Server()
+    made = Server(folder, **changed)
     try:
         made.start()
         yield made

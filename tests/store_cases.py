@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tunebook.core.config import Config
+from tunebook.core.launch import Launch
+from tunebook.core.outcome import Cause, Outcome
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialPurpose, TrialSpec
 from tunebook.store.packing import CurveBlock
@@ -74,6 +76,26 @@ def a_block(steps: Sequence[int], *columns: Sequence[float], metrics: Sequence[s
     """A block whose values equal its steps unless columns are given."""
     filled = columns or [steps] * len(metrics)
     return CurveBlock(tuple(metrics), np.array(steps, dtype=np.int64), np.array(filled, dtype=np.float64).T)
+
+
+def a_lived_store(store: Store) -> Store:
+    """A store in which everything happened: ends of every kind, a resume, a lease, a launch, a note."""
+    with_round(store, 6)
+    first, second, third, fourth = claimed(store, 4)
+    for row in range(0, 300, 3):
+        store.append_curves(first, a_block(range(row, row + 3)), row)
+    store.finish(first, Outcome.complete(), now=NOW, seconds=1)
+    store.append_curves(second, a_block([1, 5, 6], metrics=("a", "b")), 0)
+    store.release(second, reason="killed", now=NOW)
+    store.finish(third, Outcome.failed(Cause.ERROR, "Traceback"), now=NOW, seconds=1)
+    store.reopen_failed("r", now=NOW)
+    store.append_curves(fourth, a_block([1]), 0)
+    (again,) = claimed(store, owner="other")
+    store.set_resume(again.attempt_key, 4)
+    store.finish(again, Outcome.infeasible(Cause.DIVERGED), now=NOW, seconds=1)
+    store.append_launch(Launch(number=0, round="r", trial=a_spec(0).id, config=Config({"x": 1}), at=NOW))
+    store.add_note("r", a_spec(0).id, "odd", NOW)
+    return store
 
 
 def claim_until_empty(url: str, name: str, owner: str) -> list[str]:

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from tunebook.show.screens import Failure
     from tunebook.show.sheet import SheetRow
     from tunebook.show.tables import RoundStatus
+    from tunebook.store.doctor import Examination
+    from tunebook.store.merge import MergeReport
     from tunebook.store.store import Store
 
 STORE_FILE = "tunebook.db"
@@ -579,7 +581,49 @@ class Project:
 
         return history.baseline(self.store, self.launches())
 
+    # -- keeping -----------------------------------------------------------------------------
+
+    def merge(
+        self, other: str | Path, *, rename: Mapping[str, str] | None = None, keep_ours: bool = False
+    ) -> MergeReport:
+        """Bring in everything that another store has and this one has not; again changes nothing (B1).
+
+        ``other`` is a store's file, a project folder or a store's address. ``rename`` gives rounds of theirs
+        another name here. ``InputError`` lists every conflict before anything is written; with ``keep_ours``
+        results, runs and a ledger that contradict ours are left out instead.
+        """
+        from tunebook.store.keeping import merge_stores
+        from tunebook.store.store import Store
+
+        url = store_address(other)
+        examined = self._examined(url)
+        if not examined.is_sound:
+            said = "; ".join(complaint.says for complaint in examined.complaints)
+            raise InputError(
+                f"{examined.place} is damaged and is not merged: {said}; see `tunebook doctor --store {url}`"
+            )
+        with Store.open(url, read_only=True) as theirs:
+            return merge_stores(self.store, theirs, now=self._clock(), rename=rename, keep_ours=keep_ours)
+
+    def doctor(self) -> Examination:
+        """Look at the store for damage; changes nothing. What is found comes with what to do (E5)."""
+        return self._examined(self.store_url)
+
+    def backup(self, target: str | Path, *, overwrite: bool = False) -> int:
+        """Copy the store into an SQLite file while others write; its size in bytes (E5)."""
+        from tunebook.store.keeping import back_up
+        from tunebook.store.store import Store
+
+        with Store.open(self.store_url, read_only=True) as opened:
+            return back_up(opened, target, overwrite=overwrite)
+
     # -- inside ------------------------------------------------------------------------------
+
+    def _examined(self, url: str) -> Examination:
+        from tunebook.run.processes import is_gone
+        from tunebook.store.keeping import examine
+
+        return examine(url, is_dead=is_gone, now=self._clock())
 
     def _existing(self, round_name: str) -> tuple[TrialSpec, ...]:
         from tunebook.history import specs_of
@@ -669,6 +713,16 @@ class Project:
 def default_store(root: Path) -> str:
     """The store of a project that names no other."""
     return f"sqlite:///{(root / STORE_FILE).resolve()}"
+
+
+def store_address(other: str | Path) -> str:
+    """The address of a store: as it is, or that of a file or of a project's folder."""
+    if "://" in str(other):
+        return str(other)
+    path = Path(other)
+    if path.is_dir():
+        return read_settings(path).get("store") or default_store(path)
+    return f"sqlite:///{path.resolve()}"
 
 
 def revised(own: Objective, other: str | Objective | None) -> Objective:

@@ -76,7 +76,7 @@ def test_a_relative_path_stays_where_it_was_opened(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
 def test_a_file_that_was_cut_short_is_told_with_advice(path: Path, share: float) -> None:
     os.truncate(path, int(path.stat().st_size * share))
-    with pytest.raises(StoreUnavailable, match=r"damaged or cut short; restore it .*\.recover"):
+    with pytest.raises(StoreUnavailable, match=r"damaged or cut short; restore the newest backup .*\.dump"):
         Store.open(f"sqlite:///{path}").snapshot("r")
 
 

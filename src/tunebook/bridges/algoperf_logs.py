@@ -25,6 +25,8 @@ BATCH_COLUMNS = {"loss": "train/batch_loss", "grad_norm": "grad_norm", "lr": "le
 SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 COUNT = "num_examples"
 SECONDS = "accumulated_submission_time"
+#: Whole numbers are exact in floating point up to here.
+MAX_STEP = 2**53
 #: Columns that only an evaluation row fills.
 EVALUATED = ("total_duration", SECONDS)
 
@@ -85,8 +87,8 @@ class _Table:
         if not cells:
             return
         step = self._number(line, STEP, cells.get(STEP, ""))
-        if not math.isfinite(step):
-            raise Unreadable(f"line {line} of its measurements has no {STEP}")
+        if not 0 <= step < MAX_STEP:
+            raise Unreadable(f"line {line} of its measurements has no {STEP} from 0 to 2**53")
         self.last_step = max(self.last_step, int(step))
         if any(name in cells for name in self._evaluated):
             self._add_evaluation(line, int(step), cells)
@@ -144,7 +146,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Unreadable(f"{path.name} cannot be read: {error}") from None
     return found if isinstance(found, Mapping) else {}
 
@@ -162,7 +164,7 @@ def read_points(path: Path) -> tuple[Config, ...]:
     """The configurations of a ``tuning_search_space.json``; none where it is absent or holds ranges."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ()
     is_list = isinstance(found, list) and all(isinstance(item, Mapping) for item in found)
     return tuple(Config(usable(item)) for item in found) if is_list else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from tunebook.core.config import Config, Value, spelled
@@ -10,6 +11,7 @@ from tunebook.core.hyperparameter import Choice, Domain, Hyperparameter, Range
 from tunebook.core.outcome import INFEASIBLE_CAUSES, Cause, Outcome, Status
 from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
+from tunebook.core.search import MAX_SEED
 from tunebook.core.trial import TrialPurpose, TrialSpec
 from tunebook.store.imports import ImportedTrial
 
@@ -17,7 +19,12 @@ REQUIRED_COLUMNS = ("trial", "study", "seed", "status")
 #: Columns that ``export`` adds and ``import`` understands where they are.
 EXTRA_COLUMNS = ("purpose", "cause", "detail", "seconds")
 STATUSES = (Status.COMPLETE, Status.INFEASIBLE, Status.FAILED)
+SEED = re.compile(r"-?[0-9]{1,19}")
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+def _short(cell: str) -> str:
+    return repr(cell if len(cell) <= 40 else f"{cell[:37]}...")
 
 
 def number_in(cell: str) -> float:
@@ -70,8 +77,8 @@ class RowReader:
     def _read_plain(self, row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if not row["trial"]:
             yield "trial", "is empty; every trial needs a name"
-        if not row["seed"].lstrip("-").isdigit():
-            yield "seed", f"{row['seed']!r} is not a whole number"
+        if not SEED.fullmatch(row["seed"]) or abs(int(row["seed"])) > MAX_SEED:
+            yield "seed", f"{_short(row['seed'])} is not a whole number within 2**63"
         if row["status"] not in STATUSES:
             hint = did_you_mean(row["status"], [str(status) for status in STATUSES])
             yield "status", f"{row['status']!r} is not accepted{hint}; accepted: {', '.join(STATUSES)}"

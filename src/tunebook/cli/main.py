@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from tunebook.cli import deciding, designs, exploiting, learning, procedures, records, running, serving
+from tunebook.cli import (
+    deciding,
+    designs,
+    exploiting,
+    keeping,
+    learning,
+    procedures,
+    records,
+    running,
+    serving,
+)
 
 app = typer.Typer(
     name="tunebook",
@@ -14,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (designs, running, learning, deciding, exploiting, procedures, records, serving):
+for module in (designs, running, learning, deciding, exploiting, procedures, records, keeping, serving):
     module.register(app)
 
 

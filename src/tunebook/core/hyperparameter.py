@@ -257,14 +257,16 @@ def _choice_fault(values: tuple[object, ...]) -> str:
     for value in values:
         if not is_value(value):
             return f"{value!r} is not a boolean, a finite number or a string"
-    for position, value in enumerate(values):
-        if any(same_value(value, earlier) for earlier in values[:position]):
+    seen: set[tuple[bool, object]] = set()
+    spellings: dict[str, object] = {}
+    for value in values:
+        # A boolean never equals a number (``same_value``).
+        if (isinstance(value, bool), value) in seen:
             return f"the value {value!r} stands twice in the choice"
-        for earlier in values[:position]:
-            if spelled(earlier) == spelled(value):  # type: ignore[arg-type]
-                return (
-                    f"{earlier!r} and {value!r} are spelled alike, so 'when' tables and studies cannot tell them apart"
-                )
+        seen.add((isinstance(value, bool), value))
+        earlier = spellings.setdefault(spelled(value), value)  # type: ignore[arg-type]
+        if earlier is not value:
+            return f"{earlier!r} and {value!r} are spelled alike, so 'when' tables and studies cannot tell them apart"
     return ""
 
 

@@ -124,7 +124,10 @@ class Objective:
         ``"train/loss final minimize"``: a metric, a reduction and a direction, each optional, in any
         order. What belongs to another metric (``material``, ``chance``) is dropped with it.
         """
-        words = shlex.split(text)
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise InputError(f"--objective {text!r} cannot be read: {error}") from None
         metrics = [word for word in words if not _is_keyword(word)]
         if len(metrics) > 1:
             raise InputError(

@@ -41,6 +41,17 @@ LARGEST_WRITTEN_BYTES = 256 * 1024
 PAGE = mmap.ALLOCATIONGRANULARITY
 
 
+def is_metric_name(name: object) -> bool:
+    """Whether a store can hold it: a text that is not blank, without NUL and halves of characters."""
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        return False
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def record_bytes(n_metrics: int) -> int:
     """Length of one record in bytes."""
     return 8 * (1 + n_metrics)

@@ -15,7 +15,7 @@ from typing import SupportsFloat
 from tunebook.core.config import Config, Value
 from tunebook.handle.assignment import Assignment
 from tunebook.handle.checkpoints import Checkpoints
-from tunebook.handle.spool import SUFFIX, Spool
+from tunebook.handle.spool import SUFFIX, Spool, is_metric_name
 
 #: More combinations of metrics than this are no longer worth a file each.
 MAX_SPOOLS = 64
@@ -170,7 +170,7 @@ class Trial(Mapping[str, Value]):
 
     def _open(self, names: tuple[str, ...]) -> Callable[[int, object], None]:
         for name in names:
-            if not isinstance(name, str) or not name.strip():
+            if not is_metric_name(name):
                 raise TypeError(f"{name!r} is not the name of a metric; names are strings such as 'train/loss'")
         try:
             write = self._new_writer(names)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from tunebook.store.values import Owner
 
 #: Marks every process of a run in its environment, so that none can outlive the run unnoticed.
 RUN_VARIABLE = "TUNEBOOK_RUN"
@@ -54,6 +57,11 @@ def started_at(pid: int) -> datetime | None:
         return None
     seconds = int(fields[START_FIELD]) / os.sysconf("SC_CLK_TCK") + int(boot.split()[1])
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def is_gone(owner: Owner) -> bool:
+    """Whether the process ran on this machine and is known to have ended."""
+    return owner.host == socket.gethostname() and not is_alive(owner.pid, owner.started)
 
 
 def is_alive(pid: int, started: datetime) -> bool:

@@ -20,6 +20,9 @@ WAIT_SECONDS = 0.25
 #: A lease outlives this many missed renewals.
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 10.0
+#: How long a run waits for a PostgreSQL server that restarts or is out of reach, and how often it says so.
+PATIENCE_SECONDS = 600.0
+TELL_WAIT_SECONDS = 10.0
 #: Training in this process may stand at a breakpoint for long; a dead process is noticed without its lease.
 INLINE_LEASE_SECONDS = 24 * 3600.0
 #: How long a child may take to end itself before it is killed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from tunebook.evidence import FloatArray, IntArray
-from tunebook.handle.spool import HEAD, MAGIC, SUFFIX, VERSION, record_bytes
+from tunebook.handle.spool import HEAD, MAGIC, SUFFIX, VERSION, is_metric_name, record_bytes
 
 #: At most this much of a file is in memory at a time.
 SLICE_BYTES = 4 * 1024 * 1024
 #: A line longer than this is no row of metrics.
 LONGEST_LINE = 1024 * 1024
 LARGEST_STEP = 2**63 - 1
+#: A file of JSON lines may name this many metrics, counted anew in every combination that stands in a line.
+MOST_NAMES = 10_000
 #: How many bad lines are described; the others are only counted.
 N_DESCRIBED = 3
 
@@ -59,7 +62,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path) -> Source | None:
-    """A reader for ``path``, or None for a file that is none or whose header is not there yet."""
+    """A reader for ``path``, or None for a file whose header is not there yet."""
     return SpoolSource.open(path) if path.suffix == SUFFIX else LineSource(path)
 
 
@@ -74,24 +77,27 @@ class SpoolSource:
         self._slice_rows = max(SLICE_BYTES // record_bytes(len(names)), 1)
 
     @classmethod
-    def open(cls, path: Path) -> SpoolSource | None:
-        """Open a spool; None while its header is being written."""
+    def open(cls, path: Path) -> Source | None:
+        """Open a spool; None while its header is being written, a ``BadSource`` when it never was one."""
         file = io.FileIO(path)
         head = _read_at(file, HEAD.size, 0)
+        committed = 0
         if len(head) == HEAD.size:
-            magic, version, length, _, n_names = HEAD.unpack(head)
-            words = _read_at(file, n_names, HEAD.size)
-            if magic == MAGIC and version == VERSION and len(words) == n_names and words.endswith(b"]"):
-                return cls(file, tuple(json.loads(words)), length)
+            magic, version, length, committed, n_names = HEAD.unpack(head)
+            words = _read_at(file, min(n_names, LONGEST_LINE), HEAD.size)
+            names = _names_in(words) if len(words) == n_names else ()
+            if magic == MAGIC and version == VERSION and names and length >= HEAD.size + n_names:
+                return cls(file, names, length)
         file.close()
-        return None
+        return BadSource() if committed else None
 
     def read(self, start: int, stop: int | None = None) -> Slice | None:
-        committed = HEAD.unpack(_read_at(self._file, HEAD.size, 0))[3]
-        stop = min(start + self._slice_rows, committed) if stop is None else stop
+        size = self._dtype.itemsize
+        there = max(os.fstat(self._file.fileno()).st_size - self._header, 0) // size
+        committed = min(HEAD.unpack(_read_at(self._file, HEAD.size, 0))[3], there)
+        stop = min(start + self._slice_rows if stop is None else stop, committed)
         if stop <= start:
             return None
-        size = self._dtype.itemsize
         records = np.frombuffer(
             _read_at(self._file, (stop - start) * size, self._header + start * size), dtype=self._dtype
         )
@@ -107,12 +113,26 @@ class SpoolSource:
         self._file.close()
 
 
+class BadSource:
+    """A file that says it is a spool and is none, which is told once."""
+
+    def read(self, start: int, stop: int | None = None) -> Slice | None:  # noqa: ARG002
+        return None if start else Slice(0, 1, (), ("it is no spool of metrics and is left out",), 1)
+
+    def read_end(self, start: int) -> Slice | None:  # noqa: ARG002
+        return None
+
+    def close(self) -> None:
+        """There is nothing to release."""
+
+
 class LineSource:
     """A file of JSON lines from any language; positions are bytes. A last line without its end waits."""
 
     def __init__(self, path: Path) -> None:
         self._file = io.FileIO(path)
         self._n_lines: dict[int, int] = {0: 0}
+        self._known: dict[Names, int] = {}
 
     def read(self, start: int, stop: int | None = None) -> Slice | None:
         if stop is not None:
@@ -131,7 +151,7 @@ class LineSource:
     def _parse(self, start: int, data: bytes) -> Slice:
         first = self._line_number(start)
         self._n_lines = {start + len(data): first + data.count(b"\n")}
-        return _parse_slice(start, start + len(data), data.split(b"\n"), first + 1)
+        return _parse_slice(start, start + len(data), data.split(b"\n"), first + 1, self._known)
 
     def _line_number(self, start: int) -> int:
         """How many lines end before ``start``; counted once after a restart, remembered after that."""
@@ -169,6 +189,8 @@ def parse_line(line: bytes) -> tuple[int, dict[str, float]]:
 def _value(name: str, value: Any) -> float:
     if not name.strip():
         raise ValueError("it has a metric without a name")
+    if not is_metric_name(name):
+        raise ValueError(f"{_short(ascii(name))} is not the name of a metric")
     if value is None:
         return float("nan")
     if isinstance(value, int | float | str):
@@ -179,20 +201,45 @@ def _value(name: str, value: Any) -> float:
     raise ValueError(f"its {_short(name)} is {_short(value)}, not a number")
 
 
-def _parse_slice(start: int, stop: int, lines: list[bytes], first_number: int) -> Slice:
+def _names_in(words: bytes) -> Names:
+    """The names in the header of a spool; none where they are not what they should be."""
+    try:
+        names = json.loads(words)
+    except (ValueError, RecursionError):
+        return ()
+    is_list = isinstance(names, list) and all(is_metric_name(name) for name in names)
+    return tuple(names) if is_list and len(set(names)) == len(names) else ()
+
+
+def _checked(names: Names, known: dict[Names, int]) -> Names:
+    """``names``, which are among the ``known`` then; ``ValueError`` when a file names too many.
+
+    ``known`` counts for every tuple the names up to it.
+    """
+    if names not in known:
+        n_names = next(reversed(known.values()), 0) + len(names)
+        if n_names > MOST_NAMES:
+            raise ValueError(f"its metrics are new, and a file names at most {MOST_NAMES:,}")
+        known[names] = n_names
+    return names
+
+
+def _parse_slice(start: int, stop: int, lines: list[bytes], first_number: int, known: dict[Names, int]) -> Slice:
+    """The rows of some lines; ``known`` are the tuples of metrics of the lines before, and then of these as well."""
     groups: dict[Names, tuple[list[int], list[tuple[float, ...]]]] = {}
     bad: list[str] = []
     n_bad = 0
     for number, line in _numbered(lines, first_number):
         try:
             step, metrics = parse_line(line)
+            names = _checked(tuple(metrics), known)
         except ValueError as error:
             n_bad += 1
             if len(bad) < N_DESCRIBED:
                 bad.append(f"line {number} is left out: {error}")
             continue
         if metrics:
-            steps, values = groups.setdefault(tuple(metrics), ([], []))
+            steps, values = groups.setdefault(names, ([], []))
             steps.append(step)
             values.append(tuple(metrics.values()))
     rows = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tunebook.run import schedule
 from tunebook.run.attempts import Attempt, prepare
 from tunebook.run.clock import Clock
 from tunebook.run.devices import slot_environment
-from tunebook.run.events import OnEvent, Progress, TrialStarted
+from tunebook.run.events import OnEvent, Progress, TrialStarted, Warned
 from tunebook.run.jobs import Executor, Exit
 from tunebook.run.paperwork import Paperwork
 from tunebook.run.recovery import recover
@@ -48,9 +49,10 @@ class Supervisor:
     def run(self) -> None:
         """Run until no trial is left; ``Interrupted`` after a stop, ``InputError`` without an objective."""
         self._free = list(range(len(self.devices)))[::-1]
-        self._recover()
         try:
-            with self.stop.listening(keep_interrupt=self.executor.runs_here):
+            with self._patient():
+                self._recover()
+            with self._patient(), self.stop.listening(keep_interrupt=self.executor.runs_here):
                 self._loop()
         except KeyboardInterrupt:
             self.stop.count += 1
@@ -86,6 +88,17 @@ class Supervisor:
         tick, renew, look = (schedule.Timer(every, now) for every in periods)
         look.last -= look.every
         return tick, renew, look
+
+    def _patient(self) -> AbstractContextManager[None]:
+        """A server that restarts or is out of reach is waited for, until somebody asks to stop."""
+        told = schedule.Timer(schedule.TELL_WAIT_SECONDS, float("-inf"))
+
+        def on_wait(words: str) -> bool:
+            if told.is_due(self.clock.monotonic()):
+                self.on_event(Warned(trial=self.name, message=words))
+            return not self.stop.count
+
+        return self.store.patient(schedule.PATIENCE_SECONDS, on_wait)
 
     def _wait(self) -> float:
         return schedule.wait_seconds(self.design.run, bool(self._running))

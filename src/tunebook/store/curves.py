@@ -159,7 +159,12 @@ def set_resume(connection: Connection, attempt_key: int, start_step: int) -> Non
 
 def intern(connection: Connection, metrics: Sequence[str]) -> int:
     """The key of a tuple of metric names."""
-    names = {"names": json.dumps(metrics, ensure_ascii=False)}
+    return intern_text(connection, json.dumps(metrics, ensure_ascii=False))
+
+
+def intern_text(connection: Connection, written: str) -> int:
+    """The key of a tuple of metric names as it is stored."""
+    names = {"names": written}
     found = connection.execute(_SET_ID, names).scalar()
     if found is None:
         connection.execute(_INTERN, names)

@@ -16,7 +16,11 @@ from tunebook.errors import StoreError, StoreFull, StoreReadOnly, StoreUnavailab
 #: Below this many free bytes an input/output error of SQLite is taken for a full disk.
 FULL_BELOW = 1 << 20
 
-REPAIR = "restore it from a copy, or save what can be read with: sqlite3 {place} .recover | sqlite3 new.db"
+#: ``.recover`` would save more, but shells as Debian builds them do not have it.
+REPAIR = (
+    "restore the newest backup (`tunebook backup` makes them), or save what can be read with: "
+    "sqlite3 {place} .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 new.db"
+)
 
 #: Beginning of SQLite's name of the error -> the error and what to say. The first that fits is taken.
 SQLITE_FAULTS: tuple[tuple[str, type[StoreError], str], ...] = (
@@ -43,6 +47,7 @@ POSTGRES_FAULTS: tuple[tuple[str, type[StoreError], str], ...] = (
     ("53", StoreUnavailable, "{place} is out of resources (memory or connections)"),
     ("25006", StoreReadOnly, "{place} can be read but not written: the server or the connection is read-only"),
     ("42501", StoreReadOnly, "{place} may not be written by this user; grant it the right"),
+    ("55P03", StoreUnavailable, "{place} was locked by another program for more than a minute"),
     ("08", StoreUnavailable, "{place} cannot be reached"),
     ("28", StoreUnavailable, "{place} does not accept this user or password"),
     ("3D000", StoreUnavailable, "{place} does not exist; create it with createdb"),
@@ -53,6 +58,9 @@ POSTGRES_FAULTS: tuple[tuple[str, type[StoreError], str], ...] = (
 
 #: Serialisation failure and deadlock: the transaction is to be run again.
 POSTGRES_RETRY = ("40001", "40P01")
+
+#: What a server says, or what is said of it, while it stops, starts, is out of reach or is overrun: it may pass.
+POSTGRES_PASSING = ("08", "57P01", "57P02", "57P03", "53300")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +88,26 @@ def is_worth_retrying(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in POSTGRES_RETRY
 
 
+def is_passing(fault: StoreError) -> bool:
+    """Whether the store may be there again without anybody's doing: a server that restarts, a network that was cut."""
+    error = fault.__cause__
+    return isinstance(error, DBAPIError) and _state_of(error).startswith(POSTGRES_PASSING)
+
+
 def fault_of(error: DBAPIError | sqlite3.Error, place: Place) -> StoreError | None:
     """The error of our tree for a driver's error; None for what is a mistake of the program."""
     original = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(original, sqlite3.Error):
         return _sqlite_fault(original, place)
-    state = getattr(original, "sqlstate", None)
-    if state is None and isinstance(error, DBAPIError) and _is_connection_trouble(error):
-        state = _state_in_words(str(original))
-    return _first(POSTGRES_FAULTS, state or "", place, original)
+    return _first(POSTGRES_FAULTS, _state_of(error), place, original) if isinstance(error, DBAPIError) else None
+
+
+def _state_of(error: DBAPIError) -> str:
+    """The SQLSTATE, found from the server's words where the driver gives none; empty for what is no such error."""
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if state is None and _is_connection_trouble(error):
+        state = _state_in_words(str(error.orig))
+    return state or ""
 
 
 def _sqlite_fault(error: sqlite3.Error, place: Place) -> StoreError | None:
@@ -108,7 +127,8 @@ def _first(
 
 
 def _is_connection_trouble(error: DBAPIError) -> bool:
-    return error.connection_invalidated or type(error.orig).__name__ in ("OperationalError", "InterfaceError")
+    names = {kind.__name__ for kind in type(error.orig).__mro__}
+    return error.connection_invalidated or not names.isdisjoint(("OperationalError", "InterfaceError"))
 
 
 def _state_in_words(message: str) -> str:

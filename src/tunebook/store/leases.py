@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, text, update
 
 from tunebook.core.outcome import Outcome
 from tunebook.errors import LeaseLost
 from tunebook.store import curves
+from tunebook.store.engine import is_again
 from tunebook.store.rounds import key_of
 from tunebook.store.schema import Record, attempt_ends, attempts, outcomes, owners, queue, trials
 from tunebook.store.trials import SPEC_COLUMNS, spec_of
@@ -26,7 +27,8 @@ _FREE = (
     .where(
         queue.c.round_id == bindparam("round"),
         queue.c.rank.is_not(None),
-        or_(queue.c.token.is_(None), queue.c.expires_at < bindparam("now")),
+        # Nobody takes over from itself: after a minute without the server its own leases have run out.
+        or_(queue.c.token.is_(None), and_(queue.c.expires_at < bindparam("now"), queue.c.owner_id != bindparam("me"))),
     )
     .order_by(queue.c.rank, queue.c.trial_id)
     .limit(bindparam("limit"))
@@ -42,6 +44,14 @@ _EARLIER = (
     .where(attempts.c.trial_id.in_(bindparam("trials", expanding=True)))
     .group_by(attempts.c.trial_id)
 )
+_OF_SERIES = (
+    select(queue.c.trial_id, queue.c.attempt_id, queue.c.token, attempts.c.number, *SPEC_COLUMNS)
+    .join_from(queue, trials, trials.c.id == queue.c.trial_id)
+    .join(attempts, attempts.c.id == queue.c.attempt_id)
+    .where(queue.c.owner_id == bindparam("owner"), queue.c.token.startswith(bindparam("series"), autoescape=False))
+    .order_by(attempts.c.id)
+)
+_ENDED_AS = select(attempt_ends.c.reason).where(attempt_ends.c.attempt_id == bindparam("attempt"))
 _ADD_OWNER = text(
     "INSERT INTO owners (id, host, pid, started) VALUES (:id, :host, :pid, :started) ON CONFLICT DO NOTHING"
 )
@@ -117,9 +127,15 @@ def claim(
     now: float,
     lease_seconds: float,
     provenance: str | None,
+    series: str,
 ) -> tuple[Claim, ...]:
-    """Lend ``owner`` the next trials of the plan that nobody runs, at most ``limit``."""
-    wanted = {"round": key_of(connection, name), "now": now, "limit": limit}
+    """Lend ``owner`` the next trials of the plan that nobody runs, at most ``limit``.
+
+    ``series`` is new for every call and what its proofs begin with: tried again, it finds what it was lent.
+    """
+    if is_again(connection) and (lent := _lent(connection, name, owner, series)):
+        return lent
+    wanted = {"round": key_of(connection, name), "now": now, "limit": limit, "me": owner.id}
     free = connection.execute(_FREE, wanted).all()
     if not free:
         return ()
@@ -127,7 +143,7 @@ def claim(
     keys = [row.trial_id for row in free]
     earlier = {row[0]: (row[1], row[2]) for row in connection.execute(_EARLIER, {"trials": keys})}
     _add_owner(connection, owner)
-    made = _start(connection, keys, earlier, owner, now, provenance)
+    made = _start(connection, keys, earlier, owner, now, provenance, series)
     until = now + lease_seconds
     connection.execute(_LEND, [_loan(attempt, owner, until) for attempt in made])
     return tuple(Claim(round=name, spec=spec_of(row), **attempt) for row, attempt in zip(free, made, strict=True))
@@ -154,6 +170,8 @@ def expire(connection: Connection, owner_ids: Iterable[str], now: float) -> int:
 def release(connection: Connection, held_claim: Claim, reason: EndReason, detail: str, now: float) -> None:
     """End the attempt without an outcome; the trial is pending again."""
     if connection.execute(_HOLD, {"trial": held_claim.trial_key}).scalar() != held_claim.token:
+        if is_again(connection) and _ended_as(connection, held_claim) == reason:
+            return
         raise _lost(held_claim)
     end_attempts(connection, [held_claim.attempt_key], reason, detail, now)
     _give_back(connection, [held_claim.trial_key])
@@ -226,18 +244,19 @@ def _start(
     owner: Owner,
     now: float,
     provenance: str | None,
+    series: str,
 ) -> list[dict[str, Any]]:
     """Add an attempt at every trial; the parts of its claim."""
     rows = [
         {
             "trial_id": key,
             "number": earlier.get(key, (0, 0))[0] + 1,
-            "token": secrets.token_urlsafe(TOKEN_BYTES),
+            "token": f"{series}{place}",
             "owner_id": owner.id,
             "provenance_id": provenance,
             "started_at": now,
         }
-        for key in trial_keys
+        for place, key in enumerate(trial_keys)
     ]
     made = connection.execute(_ADD_ATTEMPTS, rows).scalars().all()
     return [
@@ -250,6 +269,35 @@ def _start(
         }
         for trial_key, row, key in zip(trial_keys, rows, made, strict=True)
     ]
+
+
+def new_series() -> str:
+    """What the proofs of one call of ``claim`` begin with; no two calls share it."""
+    return f"{secrets.token_hex(TOKEN_BYTES)}."
+
+
+def _lent(connection: Connection, name: str, owner: Owner, series: str) -> tuple[Claim, ...]:
+    """What a call whose answer got lost was lent."""
+    found = connection.execute(_OF_SERIES, {"owner": owner.id, "series": series}).all()
+    keys = [row.trial_id for row in found]
+    mishaps = {row[0]: row[2] for row in connection.execute(_EARLIER, {"trials": keys})}
+    return tuple(
+        Claim(
+            round=name,
+            spec=spec_of(row),
+            trial_key=row.trial_id,
+            attempt=row.number,
+            attempt_key=row.attempt_id,
+            token=row.token,
+            mishaps=int(mishaps.get(row.trial_id, 0)),
+        )
+        for row in found
+    )
+
+
+def _ended_as(connection: Connection, held_claim: Claim) -> str | None:
+    reason: str | None = connection.execute(_ENDED_AS, {"attempt": held_claim.attempt_key}).scalar()
+    return reason
 
 
 def _loan(attempt: Mapping[str, Any], owner: Owner, until: float) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, text
 from tunebook.core.config import Config
 from tunebook.core.launch import Launch
 from tunebook.errors import InputError, StoreError
+from tunebook.store.engine import is_again
 from tunebook.store.rounds import key_of
 from tunebook.store.schema import attempts, launches, notes, provenances, rounds, trials
 from tunebook.store.values import Note, time_of
@@ -31,6 +32,10 @@ _PROVENANCE_IN = _PROVENANCE.where(trials.c.round_id == bindparam("round"))
 _ADD_LAUNCH = text("INSERT INTO launches (number, record) VALUES (:number, :record) ON CONFLICT DO NOTHING")
 _LAUNCHES = select(launches.c.record).order_by(launches.c.number)
 _ADD_NOTE = insert(notes)
+_SAME_NOTE = select(notes.c.id).where(
+    notes.c.round_id == bindparam("round"), notes.c.text == bindparam("text"), notes.c.at == bindparam("at")
+)
+_ONE_LAUNCH = select(launches.c.record).where(launches.c.number == bindparam("number"))
 _TRIAL = select(trials.c.id).where(
     trials.c.round_id == bindparam("round"),
     or_(trials.c.name == bindparam("trial"), trials.c.spec_id == bindparam("trial")),
@@ -63,8 +68,9 @@ def provenance(connection: Connection, trial: str, round_name: str | None) -> di
 
 def append_launch(connection: Connection, launch: Launch) -> None:
     """Add to the ledger; ``StoreError`` when somebody else has added this number."""
-    added = connection.execute(_ADD_LAUNCH, {"number": launch.number, "record": json.dumps(_launch_mapping(launch))})
-    if added.rowcount != 1:
+    written = json.dumps(_launch_mapping(launch))
+    added = connection.execute(_ADD_LAUNCH, {"number": launch.number, "record": written})
+    if added.rowcount != 1 and not (is_again(connection) and _is_there(connection, launch.number, written)):
         raise StoreError(f"launch {launch.number} is already in the ledger; read it again and decide again")
 
 
@@ -77,7 +83,9 @@ def add_note(connection: Connection, round_name: str, trial: str | None, words: 
     """Keep a sentence about a round or one of its trials."""
     round_key = key_of(connection, round_name)
     trial_key = None if trial is None else _trial_key(connection, round_key, round_name, trial)
-    connection.execute(_ADD_NOTE, {"round_id": round_key, "trial_id": trial_key, "text": words, "at": now})
+    row = {"round_id": round_key, "trial_id": trial_key, "text": words, "at": now}
+    if not (is_again(connection) and connection.execute(_SAME_NOTE, {"round": round_key, **row}).first()):
+        connection.execute(_ADD_NOTE, row)
 
 
 def all_notes(connection: Connection, round_name: str | None) -> tuple[Note, ...]:
@@ -85,6 +93,10 @@ def all_notes(connection: Connection, round_name: str | None) -> tuple[Note, ...
     statement = _NOTES if round_name is None else _NOTES.where(rounds.c.id == key_of(connection, round_name))
     found = connection.execute(statement)
     return tuple(Note(round=row.round, trial=row.trial, text=row.text, at=time_of(row.at)) for row in found)
+
+
+def _is_there(connection: Connection, number: int, written: str) -> bool:
+    return bool(connection.execute(_ONE_LAUNCH, {"number": number}).scalar() == written)
 
 
 def _trial_key(connection: Connection, round_key: int, round_name: str, trial: str) -> int:

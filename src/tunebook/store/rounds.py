@@ -45,6 +45,7 @@ _ADD_DESIGN = insert(designs)
 
 
 #: The number a round's name begins with, as in ``04-warmup``.
+NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _LEADING = re.compile(r"\d{1,9}(?=\D|$)", re.ASCII)
 
 
@@ -79,7 +80,7 @@ def resolve(connection: Connection, name_or_number: str) -> str:
     names = [row.name for row in numbered]
     if name_or_number in names:
         return name_or_number
-    if name_or_number.isdecimal():
+    if NUMBER.fullmatch(name_or_number):
         wanted = int(name_or_number)
         named = [name for name in names if (found := _LEADING.match(name)) and int(found[0]) == wanted]
         made = [name for number, name in numbered if number == wanted]

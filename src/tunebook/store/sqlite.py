@@ -79,6 +79,22 @@ def network_file_system(path: Path, mounts: str) -> str | None:
     return None
 
 
+def pages(path: Path) -> tuple[int, int]:
+    """How many pages a file has room for and how many its header says it has; (0, 0) when that cannot be told.
+
+    https://sqlite.org/fileformat.html, 1.3: page size at 16, number of pages at 28. With a write-ahead log
+    beside it the file may lawfully lag behind its header.
+    """
+    log = path.with_name(path.name + "-wal")
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0") or (log.exists() and log.stat().st_size):
+        return 0, 0
+    size = int.from_bytes(header[16:18], "big")
+    size = 65536 if size == 1 else size
+    return path.stat().st_size // max(size, 1), int.from_bytes(header[28:32], "big")
+
+
 def _check_place(path: Path, read_only: bool) -> None:
     if not path.parent.is_dir():
         raise StoreUnavailable(f"{path} cannot be opened: the folder {path.parent} does not exist")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -59,9 +60,22 @@ class Store:
         return self._database.place.words
 
     @property
+    def database(self) -> Database:
+        """What ``keeping`` copies, joins and examines."""
+        return self._database
+
+    @property
     def is_read_only(self) -> bool:
         """Whether writing is refused."""
         return self._database.is_read_only
+
+    def patient(self, seconds: float, on_wait: Callable[[str], bool]) -> AbstractContextManager[None]:
+        """In this block a server that restarts or is out of reach is waited for, up to ``seconds`` each time.
+
+        Elsewhere it is a ``StoreUnavailable`` at once. ``on_wait`` is told in words before every pause and
+        says whether to go on waiting.
+        """
+        return self._database.patient(seconds, on_wait)
 
     def close(self) -> None:
         """Close all connections; the store may still be used and then opens new ones."""
@@ -164,7 +178,9 @@ class Store:
         provenance: str | None = None,
     ) -> tuple[Claim, ...]:
         """Lend ``owner`` the next trials of the plan that nobody runs; none is ever lent twice at a time."""
-        return self._database.write(leases.claim, name, owner, limit, seconds_of(now), lease_seconds, provenance)
+        return self._database.write(
+            leases.claim, name, owner, limit, seconds_of(now), lease_seconds, provenance, leases.new_series()
+        )
 
     def renew(self, owner_id: str, *, now: datetime, lease_seconds: float) -> frozenset[int]:
         """Extend all that ``owner_id`` holds; the attempt keys it still holds."""

@@ -193,7 +193,7 @@ def save_next(reader: Reader, fields: Query) -> dict[str, Any]:
 def note(reader: Reader, fields: Query) -> dict[str, Any]:
     """Keep a sentence about a round or one of its trials; the newest one is the one the sheet shows."""
     name = _name(reader, fields)
-    about = fields.get("trial") or None
+    about = _word(fields, "trial") if fields.get("trial") else None
     reader.project.store.add_note(name, about, _note(fields), utc_now())
     reader.changed()
     return {"text": _note(fields)}
@@ -230,6 +230,13 @@ def _word(query: Query, key: str) -> str:
     word = query.get(key)
     if not isinstance(word, str) or not word:
         raise InputError(f"{key} is missing")
+    return _text(word, key)
+
+
+def _text(word: str, key: str) -> str:
+    """A word that a store can be asked for: without NUL and halves of characters."""
+    if "\0" in word or any("\ud800" <= letter <= "\udfff" for letter in word):
+        raise InputError(f"{key} is no text")
     return word
 
 
@@ -237,7 +244,7 @@ def _objective(query: Query) -> str | None:
     word = query.get("objective") or None
     if word is not None and not isinstance(word, str):
         raise InputError("objective is not a text")
-    return word
+    return word if word is None else _text(word, "objective")
 
 
 def _complexity(query: Query) -> str:
@@ -258,4 +265,4 @@ def _note(fields: Query) -> str:
     text = fields.get("note", "")
     if not isinstance(text, str) or len(text) > LONGEST_NOTE:
         raise InputError(f"a note is a text of at most {LONGEST_NOTE} letters")
-    return text
+    return _text(text, "note")

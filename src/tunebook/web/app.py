@@ -101,7 +101,7 @@ def _write(late: Late, name: str) -> Endpoint:
             return Response(status_code=400)
         try:
             fields = json.loads(body) if len(body) <= LARGEST_BODY else None
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
             return JSONResponse({"error": "a change is one JSON object"}, status_code=400)
