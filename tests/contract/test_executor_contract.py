@@ -9,15 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clusters import in_cluster, ray_cluster
 from run.round_kit import HONEST, Project, honest_curve, honest_loss
 from tunebook.core.outcome import Cause, Status
 from tunebook.errors import InputError
 from tunebook.run.events import Progress, TrialEnded, TrialStarted, Warned
 from tunebook.run.executors import EXECUTORS
 
-ALL = sorted(EXECUTORS)
+__all__ = ["in_cluster", "ray_cluster"]
+
+pytestmark = pytest.mark.usefixtures("in_cluster")
+
+NAMES = sorted(EXECUTORS)
+
+
+def with_marks(names: list[str]) -> list[object]:
+    """Clusters take a while to start."""
+    return [pytest.param(name, marks=pytest.mark.slow) if EXECUTORS[name].is_elsewhere else name for name in names]
+
+
+ALL = with_marks(NAMES)
 #: Executors that put a trial into a process of its own.
-APART = [name for name in ALL if name != "inline"]
+APART = with_marks([name for name in NAMES if name != "inline"])
 
 
 @pytest.mark.parametrize("executor", ALL)
@@ -36,7 +49,7 @@ class TestEverywhere:
         project = Project(tmp_path, HONEST)
         project.run(executor)
         kept = sorted(path.name for path in project.attempt().iterdir())
-        assert kept == ["output.log", "trial.json"] if executor in APART else ["trial.json"]
+        assert kept == ["output.log", "trial.json"] if executor != "inline" else ["trial.json"]
         checkpoints = project.attempt().parent / "checkpoints"
         assert sorted(path.name for path in checkpoints.iterdir()) == ["index.json", "step-00000007", "step-00000009"]
 

@@ -25,7 +25,8 @@ from tunebook.run.command import render
 from tunebook.run.devices import share_devices, slot_environment, thread_environment, visible_devices
 from tunebook.run.folders import folder_name, trial_folder
 from tunebook.run.jobs import Exit
-from tunebook.run.outcome import ObjectiveCurve, Retry, judge
+from tunebook.run.objective_curve import ObjectiveCurve
+from tunebook.run.outcome import Retry, judge
 
 METRIC = ("valid/error",)
 

@@ -14,7 +14,8 @@ from tunebook.run.clock import Clock
 from tunebook.run.events import Best, OnEvent, TrialEnded, Warned
 from tunebook.run.ingest import Buffer
 from tunebook.run.jobs import Exit
-from tunebook.run.outcome import ObjectiveCurve, Retry, judge, no_objective_words
+from tunebook.run.objective_curve import ObjectiveCurve
+from tunebook.run.outcome import Retry, judge, no_objective_words
 from tunebook.store.store import Store
 from tunebook.store.values import Claim, EndReason
 
@@ -95,6 +96,8 @@ class Paperwork:
         ``InputError`` when the first trial of a run never logged the objective: no other will.
         """
         self.hear(attempt, is_last=True)
+        if ended.curve is not None:
+            attempt.curve = ended.curve
         if attempt.is_abandoned:
             self._close(attempt)
             self._tell(attempt, ended.seconds, released="taken over")

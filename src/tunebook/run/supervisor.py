@@ -139,9 +139,17 @@ class Supervisor:
     def _listen(self) -> None:
         """Store what the running trials logged since."""
         for attempt in list(self._running.values()):
-            self.paperwork.hear(attempt)
+            self._hear(attempt)
         self.paperwork.send_curves()
         self._abandon_refused()
+
+    def _hear(self, attempt: Attempt) -> None:
+        """Take in what there is of one attempt, wherever its metrics are."""
+        news = self.executor.news(attempt.claim.attempt_key)
+        if news.where == "files":
+            self.paperwork.hear(attempt)
+        else:
+            attempt.learn(news, self.clock.monotonic())
 
     def _renew(self) -> None:
         held = self.store.renew(self.owner.id, now=self.clock.now(), lease_seconds=schedule.LEASE_SECONDS)
@@ -167,7 +175,7 @@ class Supervisor:
         """Whether a limit is over, also after listening once more."""
         if schedule.hung(self.design.run, now, attempt.began, attempt.heard) is None:
             return False
-        self.paperwork.hear(attempt)
+        self._hear(attempt)
         return schedule.hung(self.design.run, now, attempt.began, attempt.heard) is not None
 
     def _tell(self) -> None:

@@ -1,0 +1,351 @@
+"""Ray: every trial a task of an existing Ray cluster (E2).
+
+Ray decides where a trial runs and notices when a worker or a node is gone. A trial whose task is lost
+becomes another attempt, from its last checkpoint, under another task: a task that Ray itself ran again
+would not know of that checkpoint. So tasks are never retried by Ray, and placed anew by it.
+
+The process of a task is an agent: it forks the trial off a preloaded parent, as the local executor does,
+and is used again for the next trial. An actor beside the driver, the desk, takes what agents tell and
+hands out what the driver asks of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from tunebook._optional import require
+from tunebook.errors import InputError, Problem, RunError
+from tunebook.run.agent import Agent, Asked, Mark, Told
+from tunebook.run.devices import thread_environment
+from tunebook.run.executors.local import MAIN
+from tunebook.run.jobs import Exit, Job, News, Setup, exit_of
+from tunebook.run.options import Resources
+from tunebook.run.relay import Change, apply, packed_checkpoint
+
+ray = require("ray")
+NodeAffinitySchedulingStrategy = require("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+
+GIB = 2**30
+LOG_LEVEL = "ERROR"
+#: At most this many nodes are asked before a run what they share with the driver.
+MOST_PROBED = 64
+PROBE_SECONDS = 120.0
+#: How often the cluster is asked whether it is there.
+ALIVE_SECONDS = 5.0
+#: A task whose agent was told to kill its trial, and that goes on for this long, is ended by Ray.
+FORCE_SECONDS = 5.0
+NEVER_SHIPPED = (".tunebook/", ".git/", ".venv/", "*.db", "*.db-wal", "*.db-shm", "__pycache__/")
+QUEUED = News(where="queued")
+
+
+class Ray:
+    """Runs jobs as tasks of the cluster at the option ``address`` (default: the one that is found)."""
+
+    runs_here = False
+
+    def __init__(self, setup: Setup) -> None:
+        if (setup.pipeline or "").startswith(MAIN):
+            raise InputError(
+                "a function of the main program cannot be sent to a cluster; put it into a file of the project and "
+                "name it, as in pipeline = 'train.py:train'"
+            )
+        self._resources = Resources.read(setup.options.get("resources"))
+        self._tasks: dict[Any, int] = {}
+        self._jobs: dict[int, _Running] = {}
+        self._mark = Mark.leave(setup.folder, setup.token)
+        self._desk: Any = None
+        self._alive_at = time.monotonic()
+        self._has_joined = _join(setup.options.get("address"))
+        try:
+            self._open(setup)
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self, job: Job) -> None:
+        """Hand a task to Ray, which runs it as soon as there is room."""
+        resume = job.assignment.resume_from
+        changes: Any = ()
+        if self._is_shipping and resume is not None:
+            changes = ray.put(packed_checkpoint(job.assignment.directory.parent, resume))
+        ref = self._work.remote(self._order, self._desk, job, changes)
+        self._tasks[ref] = job.key
+        self._jobs[job.key] = _Running(job, ref, time.monotonic())
+
+    def poll(self, timeout: float) -> list[Exit]:
+        """Wait until a task ends or an agent tells something."""
+        waiting = [*self._tasks, self._told]
+        ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout)
+        if ready:
+            ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        self._look_after(time.monotonic())
+        if self._told in ready:
+            self._collect()
+        return [self._ended(ref) for ref in ready if ref in self._tasks]
+
+    def news(self, key: int) -> News:
+        """What its agent told last."""
+        return self._jobs[key].news if key in self._jobs else QUEUED
+
+    def stop(self, key: int, *, force: bool) -> None:
+        """Ask the agent; a task that has not begun is taken from the queue."""
+        running = self._jobs.get(key)
+        if running is None:
+            return
+        self._desk.ask.remote(key, Asked(stop=True, kill=force))
+        if running.news is QUEUED:
+            # Should it have begun just now, its agent is interrupted and ends it as well.
+            ray.cancel(running.ref, force=False)
+        if force and running.forced_at is None:
+            running.forced_at = time.monotonic()
+
+    def close(self) -> None:
+        """End every task, and leave the cluster if it was joined here."""
+        self._mark.file.unlink(missing_ok=True)
+        with contextlib.suppress(Exception):
+            for ref in self._tasks:
+                ray.cancel(ref, force=True)
+            if self._desk is not None:
+                ray.kill(self._desk)
+        if self._has_joined:
+            ray.shutdown()
+
+    # Before the first trial
+
+    def _open(self, setup: Setup) -> None:
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        threads = thread_environment(os.environ, 1, max(int(self._resources.cpus), 1))
+        sent = replace(setup, function=None, environment={**threads, **setup.environment})
+        self._order = ray.put((sent, self._mark))
+        self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=_on(_own_node())).remote()
+        self._told = self._desk.collect.remote()
+        options = self._task_options(setup, nodes)
+        self._is_shipping = not self._all_see(nodes)
+        environment = {}
+        if self._is_shipping:
+            environment = {"runtime_env": {"working_dir": str(setup.project), "excludes": list(NEVER_SHIPPED)}}
+        self._check_pipeline(environment)
+        # Devices are used by children that end with their trial, so the process that has them may go on (0: no limit).
+        self._work = ray.remote(max_calls=0)(_work).options(**options, **environment)
+
+    def _all_see(self, nodes: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether all nodes see the project's files; one that cannot say is taken not to."""
+        see = ray.remote(_sees)
+        asked = [
+            see.options(num_cpus=0, max_retries=1, scheduling_strategy=_on(node["NodeID"])).remote(self._mark)
+            for node in nodes[:MOST_PROBED]
+        ]
+        ready, late = ray.wait(asked, num_returns=len(asked), timeout=PROBE_SECONDS)
+        try:
+            return not late and all(ray.get(ready))
+        except ray.exceptions.RayTaskError as error:
+            raise InputError(
+                f"a node of the Ray cluster cannot run tunebook: {_last_line(error)}; install the same version of it, "
+                "and of what the pipeline imports, on every node"
+            ) from None
+        except ray.exceptions.RayError:
+            return False
+
+    def _check_pipeline(self, environment: Mapping[str, Any]) -> None:
+        """Import the pipeline on some node, so that a mistake shows before any trial starts."""
+        check = ray.remote(_check).options(num_cpus=0, max_retries=1, **environment)
+        try:
+            problems = ray.get(check.remote(self._order), timeout=PROBE_SECONDS)
+        except ray.exceptions.RayError as error:
+            raise RunError(f"the Ray cluster could not import the pipeline: {_last_line(error)}") from None
+        if problems:
+            raise InputError(Problem(key=tuple(key), message=message) for key, message in problems)
+
+    def _task_options(self, setup: Setup, nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        has_gpus = any(node["Resources"].get("GPU") for node in nodes)
+        gpus = self._resources.gpus
+        if gpus is None:
+            gpus = setup.gpus if has_gpus else 0
+        memory = self._resources.memory_gib or setup.memory_gib
+        wanted = {"CPU": self._resources.cpus, "GPU": gpus, "memory": (memory or 0) * GIB, **self._resources.custom}
+        _check_room(wanted, nodes)
+        return {
+            "num_cpus": self._resources.cpus,
+            "num_gpus": gpus,
+            "memory": int(memory * GIB) if memory else None,
+            "resources": dict(self._resources.custom) or None,
+            "max_retries": 0,
+        }
+
+    # While they run
+
+    def _collect(self) -> None:
+        """Take in what agents told since."""
+        try:
+            words = ray.get(self._told)
+        except ray.exceptions.RayError as error:
+            raise _gone(error) from None
+        self._told = self._desk.collect.remote()
+        for word in words:
+            running = self._jobs.get(word.key)
+            if running is not None:
+                self._take(running, word)
+
+    def _take(self, running: _Running, word: Told) -> None:
+        folder = running.job.assignment.directory.parent
+        for change in word.changes:
+            apply(folder, change)
+        running.news = word.news
+
+    def _ended(self, ref: Any) -> Exit:
+        running = self._jobs.pop(self._tasks.pop(ref))
+        try:
+            word: Told = ray.get(ref)
+        except ray.exceptions.RayError as error:
+            if isinstance(error, ray.exceptions.RayTaskError) and isinstance(error.cause, InputError):
+                raise error.cause from None
+            lost = exit_of(running.job, seconds=time.monotonic() - running.began, code=None)
+            return replace(lost, tail=f"Ray: {_last_line(error)}")
+        self._take(running, word)
+        assert word.ended is not None
+        return word.ended
+
+    def _look_after(self, now: float) -> None:
+        """End what does not end by itself, and notice that the cluster is gone."""
+        for running in self._jobs.values():
+            if running.forced_at is not None and now - running.forced_at > FORCE_SECONDS:
+                running.forced_at = now
+                ray.cancel(running.ref, force=True)
+        if now - self._alive_at > ALIVE_SECONDS:
+            self._alive_at = now
+            try:
+                ray.get_runtime_context().gcs_address  # noqa: B018
+                ray.nodes()
+            except Exception as error:
+                raise _gone(error) from None
+
+
+@dataclass(slots=True)
+class _Running:
+    """A job whose task has not ended."""
+
+    job: Job
+    ref: Any
+    began: float
+    news: News = QUEUED
+    forced_at: float | None = None
+
+
+class _Desk:
+    """An actor between the driver and its agents, so that neither has to find the other."""
+
+    def __init__(self) -> None:
+        self._words: list[Told] = []
+        self._asked: dict[int, Asked] = {}
+        self._has_words = asyncio.Event()
+
+    async def tell(self, word: Told) -> Asked:
+        """For agents: leave word, and hear what is wanted."""
+        self._words.append(word)
+        self._has_words.set()
+        return self._asked.get(word.key, Asked())
+
+    async def ask(self, key: int, asked: Asked) -> None:
+        """For the driver: want something of a job."""
+        self._asked[key] = asked
+
+    async def collect(self) -> list[Told]:
+        """For the driver: all words since the last time, as soon as there is one."""
+        await self._has_words.wait()
+        self._has_words.clear()
+        words, self._words = self._words, []
+        return words
+
+
+#: The agent of the worker process this is imported into.
+_agents: dict[str, Agent] = {}
+
+
+def _agent(order: tuple[Setup, Mark]) -> Agent:
+    setup, mark = order
+    if setup.token not in _agents:
+        _close_agents()
+        _agents[setup.token] = Agent(setup, mark)
+    return _agents[setup.token]
+
+
+def _close_agents() -> None:
+    while _agents:
+        _agents.popitem()[1].close()
+
+
+def _sees(mark: Mark) -> bool:
+    return mark.is_seen
+
+
+def _check(order: tuple[Setup, Mark]) -> list[tuple[tuple[str, ...], str]]:
+    """The problems of importing the pipeline."""
+    try:
+        _agent(order)
+    except InputError as error:
+        return [(problem.key, problem.message) for problem in error.problems]
+    return []
+
+
+def _work(order: tuple[Setup, Mark], desk: Any, job: Job, changes: Sequence[Change]) -> Told:
+    """The task of one trial."""
+    agent = _agent(order)
+    try:
+        return agent.run(job, lambda word: cast(Asked, ray.get(desk.tell.remote(word))), checkpoint=changes)
+    except BaseException:
+        _close_agents()
+        raise
+
+
+def _join(address: str | None) -> bool:
+    """Join the cluster, unless this process is a part of one already; whether it did."""
+    if ray.is_initialized():
+        return False
+    try:
+        ray.init(address=address or "auto", log_to_driver=False, logging_level=LOG_LEVEL, namespace="tunebook")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        where = f"at {address}" if address else "here"
+        raise InputError(
+            f"there is no Ray cluster {where} ({_last_line(error)}); start one with `ray start --head`, or name one "
+            "with --address HOST:PORT"
+        ) from None
+    return True
+
+
+def _check_room(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, Any]]) -> None:
+    """``InputError`` when a trial would not fit on any node, however empty."""
+    if any(all(node["Resources"].get(name, 0.0) >= much for name, much in wanted.items()) for node in nodes):
+        return
+    asked = ", ".join(f"{name}={much:g}" for name, much in wanted.items() if much)
+    largest = {name: max((node["Resources"].get(name, 0.0) for node in nodes), default=0.0) for name in wanted}
+    there = ", ".join(f"{name}={much:g}" for name, much in largest.items() if wanted[name])
+    raise InputError(
+        f"no node of the Ray cluster has room for a trial with {asked}; the most a node has of each is {there}: lower "
+        "--resources, or [run] gpus and memory_gib in the design"
+    )
+
+
+def _own_node() -> str:
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _on(node: str) -> Any:
+    return NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def _gone(error: BaseException) -> RunError:
+    return RunError(
+        f"the Ray cluster does not answer any more ({_last_line(error)}); when it is back, the same command goes on "
+        "where it was"
+    )
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1].strip()}" if lines else type(error).__name__
