@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+
+from run.round_kit import wait_until
 
 #: Set where a missing cluster is an error instead of a reason to skip.
 REQUIRED = "TUNEBOOK_REQUIRE_CLUSTERS"
@@ -106,6 +109,113 @@ class RayCluster:
         self.namespace.close()
 
 
+SLURM_PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
+SLURM_CONF = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CryptoType=crypto/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0,bf_interval=1,requeue_delay=1
+ReturnToService=2
+JobRequeue=1
+MinJobAge=60
+KillWait=5
+MaxArraySize=2000
+MaxJobCount=5000
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
+"""
+
+
+class SlurmCluster:
+    """A real SLURM of one node: munged, slurmctld and slurmd with files and ports of their own."""
+
+    def __init__(self) -> None:
+        pytest.importorskip("submitit")
+        absent = [program for program in SLURM_PROGRAMS if shutil.which(program) is None]
+        if absent or os.getuid() != 0:
+            missing(f"no SLURM to start here: {', '.join(absent) or 'it takes root'} (Debian: slurmctld slurmd munge)")
+        self.folder = Path(tempfile.mkdtemp(prefix="tunebook-slurm-"))
+        self.host = socket.gethostname().partition(".")[0]
+        self.conf = self.folder / "slurm.conf"
+        for name in ("state", "spool"):
+            (self.folder / name).mkdir()
+        ports = [_free_port(), _free_port()]
+        text = SLURM_CONF.format(host=self.host, folder=self.folder, ports=ports, cpus=os.cpu_count())
+        self.conf.write_text(text)
+        self.environment = {"SLURM_CONF": str(self.conf)}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._start_munge()
+        self.start("slurmctld", "-D", "-f", str(self.conf))
+        self.start("slurmd", "-D", "-f", str(self.conf), "-N", self.host)
+        self.wait_for_state("idle")
+
+    def _start_munge(self) -> None:
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o400)
+        names = {"socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
+        files = [f"--{option}={self.folder}/munge.{name}" for option, name in names.items()]
+        self.start("munged", "--foreground", "--force", f"--key-file={key}", *files)
+        wait_until((self.folder / "munge.socket").exists)
+
+    def start(self, *words: str) -> None:
+        with (self.folder / f"{words[0]}.out").open("ab") as out:
+            self._processes[words[0]] = subprocess.Popen(
+                words, env={**os.environ, **self.environment}, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def stop(self, name: str) -> None:
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def command(self, *words: str) -> str:
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False).stdout
+
+    def wait_for_state(self, state: str) -> None:
+        wait_until(lambda: self.command("sinfo", "-h", "-o", "%T").strip().startswith(state), 40)
+
+    def close(self) -> None:
+        self.command("scancel", "--user=root")
+        for name in list(self._processes):
+            self.stop(name)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[SlurmCluster]:
+    cluster = SlurmCluster()
+    yield cluster
+    cluster.close()
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[RayCluster]:
     cluster = RayCluster()
@@ -117,6 +227,10 @@ def ray_cluster() -> Iterator[RayCluster]:
 def in_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
     """For a test with a parameter ``executor``: the cluster that one needs."""
     name = request.getfixturevalue("executor")
+    if name == "slurm":
+        monkeypatch = request.getfixturevalue("monkeypatch")
+        for variable, value in request.getfixturevalue("slurm_cluster").environment.items():
+            monkeypatch.setenv(variable, value)
     if name != "ray":
         yield
         return

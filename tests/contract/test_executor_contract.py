@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clusters import in_cluster, ray_cluster
+from clusters import in_cluster, ray_cluster, slurm_cluster
 from run.round_kit import HONEST, Project, honest_curve, honest_loss
 from tunebook.core.outcome import Cause, Status
 from tunebook.errors import InputError
 from tunebook.run.events import Progress, TrialEnded, TrialStarted, Warned
 from tunebook.run.executors import EXECUTORS
 
-__all__ = ["in_cluster", "ray_cluster"]
+__all__ = ["in_cluster", "ray_cluster", "slurm_cluster"]
 
 pytestmark = pytest.mark.usefixtures("in_cluster")
 

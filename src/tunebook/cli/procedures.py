@@ -37,7 +37,7 @@ RatesOption: TypeAlias = Annotated[int, typer.Option("--rates", min=5, help="How
 SeedsOption: TypeAlias = Annotated[int, typer.Option("--seeds", min=1, help="Runs of each configuration.")]
 SeedOption: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Another seed runs everything anew.")]
 WorkersOption: TypeAlias = Annotated[int, typer.Option("--workers", min=1, help="Trials at a time.")]
-ExecutorOption: TypeAlias = Annotated[str, typer.Option("--executor", help="local or inline.")]
+ExecutorOption: TypeAlias = Annotated[str, typer.Option("--executor", help="local, inline, ray or slurm.")]
 OutOption: TypeAlias = Annotated[
     Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the design with the result applied.")
 ]

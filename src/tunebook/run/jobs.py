@@ -61,7 +61,8 @@ class Job:
 class Exit:
     """How the process of one job ended: by a ``status``, by a ``signal``, or by neither when it was lost.
 
-    ``is_out_of_memory``: the kernel killed a process for memory at that time. ``ending`` is the
+    ``is_out_of_memory``: the kernel killed a process for memory at that time. ``is_preempted``: its
+    machine was taken away from it, which is nobody's fault. ``ending`` is the
     exception that training ended with, ``tail`` the last lines it printed. ``curve`` is there when
     whoever ran it stored its metrics itself, and then is what they say of the objective.
     """
@@ -71,6 +72,7 @@ class Exit:
     status: int | None = None
     signal: int | None = None
     is_out_of_memory: bool = False
+    is_preempted: bool = False
     ending: Ending | None = None
     tail: str = ""
     curve: ObjectiveCurve | None = None

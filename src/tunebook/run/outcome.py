@@ -11,6 +11,9 @@ from tunebook.handle.ending import says_out_of_memory, shortened
 from tunebook.run.jobs import Exit
 from tunebook.run.objective_curve import ObjectiveCurve
 
+#: A trial that was lost this often without a new checkpoint in between most likely kills what runs it.
+MOST_LOSSES = 3
+
 HungWhy: TypeAlias = Literal["silent", "too_long"]
 
 
@@ -18,7 +21,7 @@ HungWhy: TypeAlias = Literal["silent", "too_long"]
 class Retry:
     """The attempt ended without an outcome for its trial; ``reason`` is the store's word for why."""
 
-    reason: Literal["killed", "hung", "lost"]
+    reason: Literal["stopped", "killed", "hung", "lost"]
     detail: str
 
 
@@ -39,8 +42,12 @@ def judge(
     """
     if hung is not None:
         return _hung(hung, limit_seconds or 0.0, ended, mishaps < retries)
+    if ended.is_preempted:
+        return Retry(reason="stopped", detail="its machine was taken away from it")
     if ended.is_lost:
-        return _again("lost", Cause.LOST, "the process that ran it vanished", losses < retries)
+        after = f": {shortened(ended.tail)}" if ended.tail else ""
+        may_retry = losses < min(retries, MOST_LOSSES - 1)
+        return _again("lost", Cause.LOST, f"the process that ran it vanished{after}", may_retry)
     infeasible = _infeasible(ended)
     if infeasible is not None:
         return infeasible

@@ -26,6 +26,11 @@ EXECUTORS = {
     "inline": Entry("tunebook.run.executors.inline:Inline"),
     "local": Entry("tunebook.run.executors.local:Local"),
     "ray": Entry("tunebook.run.executors.ray:Ray", ("address", "resources"), is_elsewhere=True),
+    "slurm": Entry(
+        "tunebook.run.executors.slurm:Slurm",
+        ("partition", "time", "gres", "array_size", "resources", "cluster"),
+        is_elsewhere=True,
+    ),
     "spawn": Entry("tunebook.run.executors.spawn:Spawn"),
 }
 
