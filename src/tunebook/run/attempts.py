@@ -47,6 +47,11 @@ class Attempt:
         """The first step of this attempt."""
         return self.job.assignment.start_step
 
+    @property
+    def losses(self) -> int:
+        """How many earlier attempts in a row were lost without a checkpoint that takes this one further."""
+        return self.claim.losses if self.start_step <= self.claim.lost_from else 0
+
     def learn(self, news: News, now: float) -> None:
         """Note what its executor says of it: that it waits for a place, or what was stored of it elsewhere."""
         if news.where == "queued":

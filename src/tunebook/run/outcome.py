@@ -38,7 +38,8 @@ def judge(
     """The outcome of the trial, or that it is to be started again.
 
     ``hung`` says why the runner ended it itself, after ``limit_seconds``. ``mishaps`` counts earlier
-    attempts that were killed or hung, ``losses`` those that were lost; ``retries`` is how many are allowed.
+    attempts that were killed or hung, ``losses`` those in a row that were lost without getting any further;
+    ``retries`` is how many are allowed, of losses never more than ``MOST_LOSSES`` in all.
     """
     if hung is not None:
         return _hung(hung, limit_seconds or 0.0, ended, mishaps < retries)
@@ -54,6 +55,11 @@ def judge(
     if ended.signal is not None:
         return _again("killed", Cause.KILLED, _killed_words(ended), mishaps < retries)
     return _of_curve(ended, curve)
+
+
+def is_poison(losses: int) -> bool:
+    """Whether a trial was lost so often that it is not to be started again."""
+    return losses >= MOST_LOSSES
 
 
 def _of_curve(ended: Exit, curve: ObjectiveCurve) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -55,7 +54,6 @@ class Paperwork:
     buffer: Buffer = field(init=False)
     _ended: list[_Ended] = field(default_factory=list)
     _first_unwritten: float = 0.0
-    _losses: Counter[str] = field(default_factory=Counter)
     _has_objective: bool = False
     _sweeper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -162,15 +160,13 @@ class Paperwork:
 
     def _judged(self, attempt: Attempt, ended: Exit, curve: ObjectiveCurve) -> Outcome | Retry:
         why, limit = attempt.hung or (None, None)
-        losses = self._losses[attempt.claim.spec.id]
-        self._losses[attempt.claim.spec.id] += ended.is_lost
         return judge(
             ended,
             curve,
             hung=why,
             limit_seconds=limit,
             mishaps=attempt.claim.mishaps,
-            losses=losses,
+            losses=attempt.losses,
             retries=self.design.run.retries,
         )
 

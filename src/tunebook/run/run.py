@@ -17,7 +17,7 @@ from tunebook.core.round import Round
 from tunebook.errors import InputError
 from tunebook.evidence import ranking
 from tunebook.run import devices, provenance
-from tunebook.run.clock import Clock, SystemClock
+from tunebook.run.clock import Clock, StoreClock, SystemClock
 from tunebook.run.command import check_program, search_path
 from tunebook.run.events import Best, Event, OnEvent
 from tunebook.run.executors import check_executor, open_executor
@@ -65,7 +65,7 @@ def run_round(
     wrong, and after the first trial when the objective is never logged. ``Interrupted`` when SIGINT or
     SIGTERM stopped it: the next call goes on.
     """
-    clock = clock or SystemClock()
+    clock = StoreClock(store, clock or SystemClock())
     began = clock.monotonic()
     _check_workers(workers)
     entry = check_executor(executor, options)

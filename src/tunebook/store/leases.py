@@ -6,17 +6,18 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, text, update
 
 from tunebook.core.outcome import Outcome
 from tunebook.errors import LeaseLost
 from tunebook.store import curves
 from tunebook.store.rounds import key_of
-from tunebook.store.schema import Record, attempt_ends, attempts, outcomes, owners, queue, trials
+from tunebook.store.schema import Record, attempt_ends, attempts, outcomes, owners, queue, resumes, trials
 from tunebook.store.trials import SPEC_COLUMNS, spec_of
 from tunebook.store.values import MISHAPS, Claim, EndReason, Lease, Owner, seconds_of, time_of
 
 TOKEN_BYTES = 12
+_HISTORY = ("mishaps", "losses", "lost_from")
 RAN_OUT = "the lease ran out: its owner did not renew it"
 DECLARED_DEAD = "the owner is gone"
 
@@ -33,14 +34,11 @@ _FREE = (
     .with_for_update(skip_locked=True, of=queue)
 )
 _EARLIER = (
-    select(
-        attempts.c.trial_id,
-        func.max(attempts.c.number),
-        func.sum(case((attempt_ends.c.reason.in_(MISHAPS), 1), else_=0)),
-    )
+    select(attempts.c.trial_id, attempts.c.number, attempt_ends.c.reason, resumes.c.start_step)
     .join_from(attempts, attempt_ends, isouter=True)
+    .join(resumes, resumes.c.attempt_id == attempts.c.id, isouter=True)
     .where(attempts.c.trial_id.in_(bindparam("trials", expanding=True)))
-    .group_by(attempts.c.trial_id)
+    .order_by(attempts.c.trial_id, attempts.c.number)
 )
 _ADD_OWNER = text(
     "INSERT INTO owners (id, host, pid, started) VALUES (:id, :host, :pid, :started) ON CONFLICT DO NOTHING"
@@ -125,7 +123,7 @@ def claim(
         return ()
     end_attempts(connection, [row.attempt_id for row in free if row.attempt_id is not None], "lost", RAN_OUT, now)
     keys = [row.trial_id for row in free]
-    earlier = {row[0]: (row[1], row[2]) for row in connection.execute(_EARLIER, {"trials": keys})}
+    earlier = _earlier(connection, keys)
     _add_owner(connection, owner)
     made = _start(connection, keys, earlier, owner, now, provenance)
     until = now + lease_seconds
@@ -222,7 +220,7 @@ def _attempt_keys(connection: Connection, ended: Claim) -> Sequence[int]:
 def _start(
     connection: Connection,
     trial_keys: Sequence[int],
-    earlier: Mapping[int, tuple[int, int]],
+    earlier: Mapping[int, Mapping[str, int]],
     owner: Owner,
     now: float,
     provenance: str | None,
@@ -231,7 +229,7 @@ def _start(
     rows = [
         {
             "trial_id": key,
-            "number": earlier.get(key, (0, 0))[0] + 1,
+            "number": earlier[key]["number"] + 1 if key in earlier else 1,
             "token": secrets.token_urlsafe(TOKEN_BYTES),
             "owner_id": owner.id,
             "provenance_id": provenance,
@@ -246,10 +244,24 @@ def _start(
             "attempt": row["number"],
             "attempt_key": int(key),
             "token": row["token"],
-            "mishaps": int(earlier.get(trial_key, (0, 0))[1]),
+            **{name: earlier[trial_key][name] if trial_key in earlier else 0 for name in _HISTORY},
         }
         for trial_key, row, key in zip(trial_keys, rows, made, strict=True)
     ]
+
+
+def _earlier(connection: Connection, trial_keys: Sequence[int]) -> dict[int, dict[str, int]]:
+    """What is known of the earlier attempts at each trial that had any."""
+    found: dict[int, dict[str, int]] = {}
+    for trial, number, reason, start in connection.execute(_EARLIER, {"trials": trial_keys}):
+        known = found.setdefault(trial, {"number": 0, "mishaps": 0, "losses": 0, "lost_from": 0})
+        known["number"] = number
+        known["mishaps"] += reason in MISHAPS
+        start_step = start or 0
+        is_again = reason == "lost" and known["losses"] > 0 and start_step == known["lost_from"]
+        known["losses"] = known["losses"] + 1 if is_again else int(reason == "lost")
+        known["lost_from"] = start_step
+    return found
 
 
 def _loan(attempt: Mapping[str, Any], owner: Owner, until: float) -> dict[str, Any]:

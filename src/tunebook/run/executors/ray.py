@@ -42,6 +42,8 @@ ALIVE_SECONDS = 5.0
 FORCE_SECONDS = 5.0
 NEVER_SHIPPED = (".tunebook/", ".git/", ".venv/", "*.db", "*.db-wal", "*.db-shm", "__pycache__/")
 QUEUED = News(where="queued")
+#: What calls raise when the head of the cluster, or the desk, is not there any more.
+_GONE = (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError)
 
 
 class Ray:
@@ -61,6 +63,7 @@ class Ray:
         self._mark = Mark.leave(setup.folder, setup.token)
         self._desk: Any = None
         self._alive_at = time.monotonic()
+        self._is_gone = False
         self._has_joined = _join(setup.options.get("address"))
         try:
             self._open(setup)
@@ -79,7 +82,16 @@ class Ray:
         self._jobs[job.key] = _Running(job, ref, time.monotonic())
 
     def poll(self, timeout: float) -> list[Exit]:
-        """Wait until a task ends or an agent tells something."""
+        """Wait until a task ends or an agent tells something; ``RunError``, once, when the cluster is gone."""
+        if self._is_gone:
+            return self._all_lost()
+        try:
+            return self._poll(timeout)
+        except _GONE as error:
+            self._is_gone = True
+            raise _gone(error) from None
+
+    def _poll(self, timeout: float) -> list[Exit]:
         waiting = [*self._tasks, self._told]
         ready, _ = ray.wait(waiting, num_returns=1, timeout=timeout)
         if ready:
@@ -96,7 +108,7 @@ class Ray:
     def stop(self, key: int, *, force: bool) -> None:
         """Ask the agent; a task that has not begun is taken from the queue."""
         running = self._jobs.get(key)
-        if running is None:
+        if running is None or self._is_gone:
             return
         self._desk.ask.remote(key, Asked(stop=True, kill=force))
         if running.news is QUEUED:
@@ -182,10 +194,7 @@ class Ray:
 
     def _collect(self) -> None:
         """Take in what agents told since."""
-        try:
-            words = ray.get(self._told)
-        except ray.exceptions.RayError as error:
-            raise _gone(error) from None
+        words = ray.get(self._told)
         self._told = self._desk.collect.remote()
         for word in words:
             running = self._jobs.get(word.key)
@@ -219,11 +228,14 @@ class Ray:
                 ray.cancel(running.ref, force=True)
         if now - self._alive_at > ALIVE_SECONDS:
             self._alive_at = now
-            try:
-                ray.get_runtime_context().gcs_address  # noqa: B018
-                ray.nodes()
-            except Exception as error:
-                raise _gone(error) from None
+            ray.nodes()
+
+    def _all_lost(self) -> list[Exit]:
+        now = time.monotonic()
+        lost = [exit_of(running.job, seconds=now - running.began, code=None) for running in self._jobs.values()]
+        self._jobs.clear()
+        self._tasks.clear()
+        return lost
 
 
 @dataclass(slots=True)

@@ -96,6 +96,7 @@ class Slurm:
         self._submitter = _submitter(self._queue, self._folder, options, resources, setup)
         self._pending: list[Job] = []
         self._running: dict[int, _Running] = {}
+        self._refused: list[Exit] = []
         self._free_seats: list[_Seated] = []
         self._pulse_at = self._asked_at = time.monotonic()
         self._states: dict[str, str] = {}
@@ -160,6 +161,8 @@ class Slurm:
                 with self._submitter.batch():
                     submitted = [self._submitter.submit(seat) for seat in seats]
             except Exception as error:
+                refused, self._pending = [*batch, *self._pending], []
+                self._refused += [exit_of(job, seconds=0.0, code=None) for job in refused]
                 raise RunError(f"SLURM did not take the jobs: {_words(error)}") from error
             for job, seat, made in zip(batch, seats, submitted, strict=True):
                 seated = _Seated(str(made.job_id), seat.name)
@@ -190,7 +193,7 @@ class Slurm:
 
     def _exits(self) -> list[Exit]:
         names = {entry.name for entry in os.scandir(self._mail)}
-        ended = []
+        ended, self._refused = self._refused, []
         for key, running in list(self._running.items()):
             if running.is_taken_back:
                 del self._running[key]
