@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +72,20 @@ class Namespace:
             self._enter(outside)
             os.close(outside)
 
+    def kill_all(self) -> None:
+        """End every process that is left inside."""
+        for folder in Path("/proc").iterdir():
+            try:
+                if folder.name.isdigit() and (folder / "ns" / "net").stat().st_ino == self.inode:
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except OSError:
+                continue
+
+    @property
+    def inode(self) -> int:
+        """By which processes inside are known."""
+        return os.fstat(self._fd).st_ino
+
     def close(self) -> None:
         os.close(self._fd)
 
@@ -76,19 +93,35 @@ class Namespace:
 class RayCluster:
     """A head and ``n_nodes`` more raylets with ``cpus`` each; the test process is its driver."""
 
-    def __init__(self, n_nodes: int = 1, cpus: int = 2) -> None:
+    def __init__(self, n_nodes: int = 1, cpus: int = 2, namespace: Namespace | None = None) -> None:
         pytest.importorskip("ray")
         os.environ.update(RAY_SETTINGS)
-        self.namespace = Namespace()
+        self._is_own_namespace = namespace is None
+        self.namespace = namespace or Namespace()
         from ray.cluster_utils import Cluster
 
         with self.namespace.inside():
-            self._cluster = Cluster(initialize_head=True, head_node_args=self.node_options(cpus))
-            self.nodes = [self._cluster.add_node(**self.node_options(cpus)) for _ in range(n_nodes)]
-            self.address = self._cluster.address
+            self.ray = Cluster(initialize_head=True, head_node_args=self.node_options(cpus))
+            self.nodes = [self.ray.add_node(**self.node_options(cpus)) for _ in range(n_nodes)]
+            self.address = self.ray.address
 
     def node_options(self, cpus: int) -> dict[str, Any]:
         return {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+
+    def add_blind_node(self, folder: Path, cpus: int) -> None:
+        """A raylet that has an empty folder where ``folder`` is, as another machine would."""
+        words = [
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            f"--address={self.address}",
+            f"--num-cpus={cpus}",
+        ]
+        words += [f"--object-store-memory={OBJECT_STORE_BYTES}", "--disable-usage-stats"]
+        command = f"mount -t tmpfs none {shlex.quote(str(folder))} && exec {shlex.join(words)}"
+        with self.namespace.inside():
+            subprocess.run(["unshare", "--mount", "sh", "-c", command], check=True, stdout=subprocess.DEVNULL)
 
     @contextmanager
     def joined(self) -> Iterator[None]:
@@ -105,8 +138,10 @@ class RayCluster:
 
         with self.namespace.inside():
             ray.shutdown()
-            self._cluster.shutdown()
-        self.namespace.close()
+            self.ray.shutdown()
+        if self._is_own_namespace:
+            self.namespace.kill_all()
+            self.namespace.close()
 
 
 SLURM_PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")

@@ -34,6 +34,7 @@ from tunebook.store.store import Store
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 MARK = ".mark-"
+PROJECT = "project"
 #: The first word of a trial comes after this, the next ones every ``TELL_SECONDS``.
 FIRST_SECONDS = 0.2
 TELL_SECONDS = 0.5
@@ -103,12 +104,14 @@ def boot_id() -> str:
 class Agent:
     """Runs the jobs of one run on this machine, one at a time."""
 
-    def __init__(self, setup: Setup, mark: Mark) -> None:
-        """Import the pipeline; ``InputError`` when it cannot be."""
-        self._driver_project = setup.project
+    def __init__(self, setup: Setup, mark: Mark, project: Iterable[Change] = ()) -> None:
+        """Import the pipeline; ``InputError`` when it cannot be. ``project`` is for a machine that does not see it."""
         self._is_seen = mark.is_seen
         self._is_near = self._is_seen and mark.is_same_kernel
         self._scratch = Path(tempfile.mkdtemp(prefix="tunebook-"))
+        if not self._is_seen:
+            for change in project:
+                apply(self._scratch / PROJECT, change)
         self._setup = self._localized(setup)
         self._store: Store | None = None
         self._inner: Executor = Local(self._setup)
@@ -162,7 +165,7 @@ class Agent:
         environment = {**setup.environment, RUN_VARIABLE: token}
         if not self._is_near:
             environment["PATH"] = search_path(os.environ)
-        project = setup.project if self._is_seen else Path.cwd()
+        project = setup.project if self._is_seen else self._scratch / PROJECT
         return replace(setup, project=project, workers=1, token=token, folder=folder, environment=environment)
 
     @contextmanager

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
-from tunebook.errors import RunError
+from tunebook.errors import InputError, RunError
 from tunebook.handle.assignment import SPOOL_FOLDER, TRIAL_FILE
 from tunebook.handle.checkpoints import INDEX, NAME
 from tunebook.handle.spool import COMMITTED_AT, HEAD, MAGIC, SUFFIX, record_bytes
@@ -25,6 +25,10 @@ from tunebook.run.folders import CHECKPOINTS, OUTPUT
 #: A message carries at most about this much, so that it fits into memory many times over.
 PIECE_BYTES = 4 * 1024 * 1024
 INCOMING = ".incoming-"
+LARGEST_PROJECT_BYTES = 256 * 2**20
+#: What lies in a project's folder and is no part of its code.
+NOT_PACKED = ("__pycache__", "node_modules", "venv")
+NOT_PACKED_SUFFIXES = (".db", ".db-wal", ".db-shm", ".pyc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Change:
     at: int = 0
     data: bytes = b""
     to: str = ""
+    mode: int = 0o666
 
 
 def apply(folder: Path, change: Change) -> None:
@@ -54,7 +59,7 @@ def apply(folder: Path, change: Change) -> None:
             path.rename(final)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if change.kind == "replace" else 0), 0o666)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if change.kind == "replace" else 0), change.mode)
         try:
             _write_at(fd, change.data, change.at)
         finally:
@@ -168,9 +173,38 @@ class Relay:
         return path.relative_to(self.folder).as_posix()
 
 
+def packed_project(project: Path) -> list[Change]:
+    """The files of a project that training may need, for a machine that does not see them.
+
+    ``InputError`` when they are more than ``LARGEST_PROJECT_BYTES``: data belongs where every machine sees it.
+    """
+    changes: list[Change] = []
+    size = 0
+    for folder, folders, names in os.walk(project):
+        folders[:] = sorted(name for name in folders if name not in NOT_PACKED and not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder) / name
+            if name.startswith(".") or path.suffix in NOT_PACKED_SUFFIXES or not path.is_file():
+                continue
+            size += path.stat().st_size
+            if size > LARGEST_PROJECT_BYTES:
+                raise InputError(
+                    f"the files of {project} are more than {LARGEST_PROJECT_BYTES >> 20} MiB, and some nodes do not "
+                    "see that folder; keep data elsewhere, or the project on a file system that all nodes mount there"
+                )
+            data = path.read_bytes()
+            changes.append(Change("write", path.relative_to(project).as_posix(), data=data, mode=path.stat().st_mode))
+    return changes
+
+
 def packed_checkpoint(folder: Path, checkpoint: Path) -> list[Change]:
-    """One checkpoint of a trial's folder, and the index of all, for a machine that sees neither."""
+    """One checkpoint of a trial's folder, for a machine that does not see it.
+
+    Of the others only the names go, so that there it is decided as here which of all are to stay.
+    """
     changes = list(_whole(folder, checkpoint))
+    others = [path.name for path in sorted(checkpoint.parent.iterdir()) if NAME.fullmatch(path.name)]
+    changes += [Change("write", f"{CHECKPOINTS}/{name}") for name in others if name != checkpoint.name]
     index = checkpoint.parent / INDEX
     if index.exists():
         changes.append(Change("replace", f"{CHECKPOINTS}/{INDEX}", data=index.read_bytes()))

@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from tunebook._optional import require
 from tunebook.errors import InputError, Problem, RunError
@@ -26,7 +26,7 @@ from tunebook.run.devices import thread_environment
 from tunebook.run.executors.local import MAIN
 from tunebook.run.jobs import Exit, Job, News, Setup, exit_of
 from tunebook.run.options import Resources
-from tunebook.run.relay import Change, apply, packed_checkpoint
+from tunebook.run.relay import Change, apply, packed_checkpoint, packed_project
 
 ray = require("ray")
 NodeAffinitySchedulingStrategy = require("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
@@ -40,7 +40,6 @@ PROBE_SECONDS = 120.0
 ALIVE_SECONDS = 5.0
 #: A task whose agent was told to kill its trial, and that goes on for this long, is ended by Ray.
 FORCE_SECONDS = 5.0
-NEVER_SHIPPED = (".tunebook/", ".git/", ".venv/", "*.db", "*.db-wal", "*.db-shm", "__pycache__/")
 QUEUED = News(where="queued")
 #: What calls raise when the head of the cluster, or the desk, is not there any more.
 _GONE = (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError)
@@ -134,17 +133,14 @@ class Ray:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         threads = thread_environment(os.environ, 1, max(int(self._resources.cpus), 1))
         sent = replace(setup, function=None, environment={**threads, **setup.environment})
-        self._order = ray.put((sent, self._mark))
+        self._is_shipping = not self._all_see(nodes)
+        self._order = ray.put((sent, self._mark, packed_project(setup.project) if self._is_shipping else ()))
         self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=_on(_own_node())).remote()
         self._told = self._desk.collect.remote()
         options = self._task_options(setup, nodes)
-        self._is_shipping = not self._all_see(nodes)
-        environment = {}
-        if self._is_shipping:
-            environment = {"runtime_env": {"working_dir": str(setup.project), "excludes": list(NEVER_SHIPPED)}}
-        self._check_pipeline(environment)
+        self._check_pipeline()
         # Devices are used by children that end with their trial, so the process that has them may go on (0: no limit).
-        self._work = ray.remote(max_calls=0)(_work).options(**options, **environment)
+        self._work = ray.remote(max_calls=0)(_work).options(**options)
 
     def _all_see(self, nodes: Sequence[Mapping[str, Any]]) -> bool:
         """Whether all nodes see the project's files; one that cannot say is taken not to."""
@@ -153,20 +149,25 @@ class Ray:
             see.options(num_cpus=0, max_retries=1, scheduling_strategy=_on(node["NodeID"])).remote(self._mark)
             for node in nodes[:MOST_PROBED]
         ]
-        ready, late = ray.wait(asked, num_returns=len(asked), timeout=PROBE_SECONDS)
+        ray.wait(asked, num_returns=len(asked), timeout=PROBE_SECONDS)
+        return all(self._answer(ref) for ref in asked)
+
+    def _answer(self, ref: Any) -> bool:
         try:
-            return not late and all(ray.get(ready))
+            return bool(ray.get(ref, timeout=0.1))
         except ray.exceptions.RayTaskError as error:
             raise InputError(
                 f"a node of the Ray cluster cannot run tunebook: {_last_line(error)}; install the same version of it, "
                 "and of what the pipeline imports, on every node"
             ) from None
-        except ray.exceptions.RayError:
+        except ray.exceptions.GetTimeoutError:
             return False
+        except ray.exceptions.RayError:
+            return True  # that node died meanwhile, and will be asked nothing more
 
-    def _check_pipeline(self, environment: Mapping[str, Any]) -> None:
+    def _check_pipeline(self) -> None:
         """Import the pipeline on some node, so that a mistake shows before any trial starts."""
-        check = ray.remote(_check).options(num_cpus=0, max_retries=1, **environment)
+        check = ray.remote(_check).options(num_cpus=0, max_retries=3)
         try:
             problems = ray.get(check.remote(self._order), timeout=PROBE_SECONDS)
         except ray.exceptions.RayError as error:
@@ -275,15 +276,18 @@ class _Desk:
         return words
 
 
+#: What is the same for all tasks: the setup, the driver's mark, and the project where some node does not see it.
+_Order: TypeAlias = tuple[Setup, Mark, Sequence[Change]]
+
 #: The agent of the worker process this is imported into.
 _agents: dict[str, Agent] = {}
 
 
-def _agent(order: tuple[Setup, Mark]) -> Agent:
-    setup, mark = order
+def _agent(order: _Order) -> Agent:
+    setup, mark, project = order
     if setup.token not in _agents:
         _close_agents()
-        _agents[setup.token] = Agent(setup, mark)
+        _agents[setup.token] = Agent(setup, mark, project)
     return _agents[setup.token]
 
 
@@ -296,7 +300,7 @@ def _sees(mark: Mark) -> bool:
     return mark.is_seen
 
 
-def _check(order: tuple[Setup, Mark]) -> list[tuple[tuple[str, ...], str]]:
+def _check(order: _Order) -> list[tuple[tuple[str, ...], str]]:
     """The problems of importing the pipeline."""
     try:
         _agent(order)
@@ -305,7 +309,7 @@ def _check(order: tuple[Setup, Mark]) -> list[tuple[tuple[str, ...], str]]:
     return []
 
 
-def _work(order: tuple[Setup, Mark], desk: Any, job: Job, changes: Sequence[Change]) -> Told:
+def _work(order: _Order, desk: Any, job: Job, changes: Sequence[Change]) -> Told:
     """The task of one trial."""
     agent = _agent(order)
     try:
