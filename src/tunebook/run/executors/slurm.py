@@ -6,7 +6,8 @@ away, the seat waits for the trial's next checkpoint, ends it and asks to be que
 another attempt, which the driver hands to the same seat, and which goes on from that checkpoint.
 
 Files of the mailbox, each written whole: ``job-KEY`` becomes ``began-KEY`` when its seat takes it and
-``gone-KEY`` when the driver takes it back, ``ask-KEY`` is what the driver wants, ``exit-KEY`` how it ended.
+``gone-KEY`` when the driver takes it back, ``ask-KEY`` is what the driver wants, ``exit-KEY`` how it ended;
+``back-SEAT`` says that a seat will be back from the queue.
 Without an accounting service SLURM forgets jobs; the queue is asked, not the accounting.
 """
 
@@ -143,7 +144,7 @@ class Slurm:
         self._mark.file.unlink(missing_ok=True)
         ids = [one.seat.id for one in self._running.values()] + [seat.id for seat in self._free_seats]
         self._queue.cancel(ids)
-        self._queue.wait_until_gone(ids)
+        self._queue.wait_until_gone(self._queue.own(ids))
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # Submitting
@@ -301,18 +302,20 @@ class Seat:
     folder: Path
     name: str
     is_leaving: bool = field(default=False, repr=False)
+    is_terminated: bool = field(default=False, repr=False)
 
     def __call__(self) -> None:
         """Run the one job that lies in the mailbox."""
-        self.is_leaving = False
+        self.is_leaving = self.is_terminated = False
         requeue = signal.getsignal(signal.SIGUSR2)
         signal.signal(signal.SIGUSR2, self._leave)
+        signal.signal(signal.SIGTERM, self._terminate)
         self._report_lost()
         job = self._take()
         if job is None:
             return
         try:
-            agent = Agent(*self.order)
+            agent = self._agent()
         except InputError as error:
             self._write_exit(exit_of(job, seconds=0.0, code=1), tail=str(error))
             return
@@ -329,6 +332,14 @@ class Seat:
             signal.signal(signal.SIGUSR2, requeue)
             requeue(signal.SIGUSR2, None)  # submitit's: has SLURM queue this job again, and exits
 
+    def _agent(self) -> Agent:
+        """An agent whose processes do not get the warning, which SLURM sends to all processes of a job."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        try:
+            return Agent(*self.order)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR2])
+
     def checkpoint(self) -> Any:
         """For submitit: the same again."""
         return submitit.helpers.DelayedSubmission(self)
@@ -341,6 +352,10 @@ class Seat:
     def _leave(self, _number: int, _frame: object) -> None:
         self.is_leaving = True
 
+    def _terminate(self, _number: int, _frame: object) -> None:
+        """SLURM ends all processes of the job, the trial among them: no fault of the trial."""
+        self.is_terminated = True
+
     def _report_lost(self) -> None:
         """SLURM started this job again by itself: what it ran before was lost with its node."""
         for path in self.mail.glob("began-*"):
@@ -350,15 +365,18 @@ class Seat:
                 self._write_exit(replace(lost, tail="SLURM took it off its node and queued it again"), is_back=True)
 
     def _take(self) -> Job | None:
-        """The job for this seat, once it is there; None when none comes."""
-        deadline = time.monotonic() + SEAT_SECONDS
-        while time.monotonic() < deadline and not self.is_leaving:
+        """The job for this seat; one that said it would be back waits for it. None when none comes."""
+        is_awaited = (self.mail / f"back-{self.name}").exists()
+        deadline = time.monotonic() + (SEAT_SECONDS if is_awaited else 0.0)
+        while not self.is_leaving:
             for path in sorted(self.mail.glob("job-*")):
                 with contextlib.suppress(FileNotFoundError):
                     table = json.loads(path.read_text(encoding="utf-8"))
                     if table["seat"] == self.name:
                         path.rename(path.with_name(path.name.replace("job-", "began-")))
                         return _job_of(table)
+            if time.monotonic() >= deadline:
+                break
             time.sleep(POLL_SECONDS * 2)
         return None
 
@@ -368,10 +386,12 @@ class Seat:
             "status": ended.status,
             "signal": ended.signal,
             "is_out_of_memory": ended.is_out_of_memory,
-            "is_preempted": self.is_leaving and ended.status != 0,
+            "is_preempted": (self.is_leaving or self.is_terminated) and ended.status != 0,
             "is_back": is_back,
             "tail": ended.tail if tail is None else tail,
         }
+        if is_back:
+            (self.mail / f"back-{self.name}").touch()
         write_atomically(self.mail / f"exit-{ended.key}", json.dumps(table))
 
 
@@ -478,6 +498,10 @@ class SlurmQueue:
                 return
             time.sleep(0.2)
 
+    def own(self, ids: list[str]) -> list[str]:
+        """Whose end is to be waited for before leaving."""
+        return ids
+
     def last_words(self, job_id: str) -> str:
         """The end of what the job itself printed."""
         return _last_words(self._jobs.get(job_id))
@@ -514,6 +538,10 @@ class LocalQueue:
                 if time.monotonic() > deadline:
                     return
                 time.sleep(POLL_SECONDS)
+
+    def own(self, ids: list[str]) -> list[str]:  # noqa: ARG002
+        """All of them: they are children of this process."""
+        return list(self._jobs)
 
     def last_words(self, job_id: str) -> str:
         """The end of what the job itself printed."""
