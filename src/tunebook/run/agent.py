@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunebook.errors import StoreError
 from tunebook.handle.assignment import Assignment
@@ -30,7 +31,9 @@ from tunebook.run.jobs import HERE, Executor, Exit, Job, News, Setup
 from tunebook.run.objective_curve import ObjectiveCurve
 from tunebook.run.processes import RUN_VARIABLE
 from tunebook.run.relay import PIECE_BYTES, Change, Relay, apply
-from tunebook.store.store import Store
+
+if TYPE_CHECKING:
+    from tunebook.store.store import Store
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 MARK = ".mark-"
@@ -73,12 +76,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an agent tells its driver about a running or ended job."""
+    """What an agent tells its driver about a running or ended job.
+
+    ``serial`` counts the words with changes that were told before this one, so that the last word can be
+    held back until they are all there.
+    """
 
     key: int
     news: News = HERE
     changes: tuple[Change, ...] = ()
     ended: Exit | None = None
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +157,9 @@ class Agent:
     def store(self) -> Store | None:
         """The store, where one is named and can be reached from here; else the driver has to store."""
         if self._store is None and self._setup.store is not None:
+            # Most agents need none, and a database library would double the time a worker takes to start.
+            from tunebook.store.store import Store
+
             try:
                 opened = Store.open(self._setup.store)
                 opened.rounds()
@@ -211,6 +222,7 @@ class _Watch:
     _ingest: Ingest | None = None
     _buffer: Buffer | None = None
     _is_refused: bool = False
+    _serial: int = 0
     _asked: Asked = field(default_factory=Asked)
 
     def run(self) -> Told:
@@ -246,7 +258,7 @@ class _Watch:
             self._flush()
         *full, last = self._bundles(is_last=False)
         for changes in (*full, last):
-            self._obey(self.tell(Told(self.job.key, self._news(), changes)))
+            self._obey(self._say(changes))
 
     def _flush(self) -> None:
         assert self._buffer is not None
@@ -289,8 +301,13 @@ class _Watch:
             ended = replace(ended, curve=self._curve)
         *full, last = self._bundles(is_last=True)
         for changes in full:
-            self.tell(Told(self.job.key, self._news(), changes))
-        return Told(self.job.key, self._news(), last, ended)
+            self._say(changes)
+        return Told(self.job.key, self._news(), last, ended, self._serial)
+
+    def _say(self, changes: tuple[Change, ...]) -> Asked:
+        word = Told(self.job.key, self._news(), changes, serial=self._serial)
+        self._serial += bool(changes)
+        return self.tell(word)
 
 
 def next_checkpoint(folder: Path, before: int, deadline: float) -> bool:

@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from tunebook._optional import require
 from tunebook.errors import InputError, Problem, RunError
@@ -38,6 +38,8 @@ MOST_PROBED = 64
 PROBE_SECONDS = 120.0
 #: How often the cluster is asked whether it is there.
 ALIVE_SECONDS = 5.0
+#: An agent looks this long for an answer before it goes on.
+ANSWER_SECONDS = 0.05
 #: A task whose agent was told to kill its trial, and that goes on for this long, is ended by Ray.
 FORCE_SECONDS = 5.0
 QUEUED = News(where="queued")
@@ -59,6 +61,7 @@ class Ray:
         self._resources = Resources.read(setup.options.get("resources"))
         self._tasks: dict[Any, int] = {}
         self._jobs: dict[int, _Running] = {}
+        self._exits: list[Exit] = []
         self._mark = Mark.leave(setup.folder, setup.token)
         self._desk: Any = None
         self._alive_at = time.monotonic()
@@ -98,7 +101,11 @@ class Ray:
         self._look_after(time.monotonic())
         if self._told in ready:
             self._collect()
-        return [self._ended(ref) for ref in ready if ref in self._tasks]
+        for ref in ready:
+            if ref in self._tasks:
+                self._end(ref)
+        ended, self._exits = self._exits, []
+        return ended
 
     def news(self, key: int) -> News:
         """What its agent told last."""
@@ -206,25 +213,39 @@ class Ray:
         folder = running.job.assignment.directory.parent
         for change in word.changes:
             apply(folder, change)
+        running.n_words += bool(word.changes)
         running.news = word.news
+        if running.last is not None and running.n_words >= running.last.serial:
+            self._finish(running, running.last)
 
-    def _ended(self, ref: Any) -> Exit:
-        running = self._jobs.pop(self._tasks.pop(ref))
+    def _end(self, ref: Any) -> None:
+        running = self._jobs[self._tasks.pop(ref)]
         try:
             word: Told = ray.get(ref)
         except ray.exceptions.RayError as error:
+            del self._jobs[running.job.key]
             if isinstance(error, ray.exceptions.RayTaskError) and isinstance(error.cause, InputError):
                 raise error.cause from None
             lost = exit_of(running.job, seconds=time.monotonic() - running.began, code=None)
-            return replace(lost, tail=f"Ray: {_last_line(error)}")
-        self._take(running, word)
+            self._exits.append(replace(lost, tail=f"Ray: {_last_line(error)}"))
+            return
+        if running.n_words < word.serial:
+            running.last = word  # the desk still has words of it
+        else:
+            self._finish(running, word)
+
+    def _finish(self, running: _Running, word: Told) -> None:
+        """All that a job left is here: its last word, and with it its exit."""
+        for change in word.changes:
+            apply(running.job.assignment.directory.parent, change)
         assert word.ended is not None
-        return word.ended
+        self._exits.append(word.ended)
+        del self._jobs[running.job.key]
 
     def _look_after(self, now: float) -> None:
         """End what does not end by itself, and notice that the cluster is gone."""
         for running in self._jobs.values():
-            if running.forced_at is not None and now - running.forced_at > FORCE_SECONDS:
+            if running.last is None and running.forced_at is not None and now - running.forced_at > FORCE_SECONDS:
                 running.forced_at = now
                 ray.cancel(running.ref, force=True)
         if now - self._alive_at > ALIVE_SECONDS:
@@ -247,6 +268,8 @@ class _Running:
     ref: Any
     began: float
     news: News = QUEUED
+    n_words: int = 0
+    last: Told | None = None
     forced_at: float | None = None
 
 
@@ -274,6 +297,23 @@ class _Desk:
         self._has_words.clear()
         words, self._words = self._words, []
         return words
+
+
+class _Line:
+    """The line from an agent to the desk. Only changes wait for an answer: a desk that is late holds up no trial."""
+
+    def __init__(self, desk: Any) -> None:
+        self._desk = desk
+        self._pending: Any = None
+        self._asked = Asked()
+
+    def __call__(self, word: Told) -> Asked:
+        if self._pending is None or word.changes:
+            self._pending = self._desk.tell.remote(word)
+        ready, _ = ray.wait([self._pending], timeout=None if word.changes else ANSWER_SECONDS)
+        if ready:
+            self._asked, self._pending = ray.get(self._pending), None
+        return self._asked
 
 
 #: What is the same for all tasks: the setup, the driver's mark, and the project where some node does not see it.
@@ -313,7 +353,7 @@ def _work(order: _Order, desk: Any, job: Job, changes: Sequence[Change]) -> Told
     """The task of one trial."""
     agent = _agent(order)
     try:
-        return agent.run(job, lambda word: cast(Asked, ray.get(desk.tell.remote(word))), checkpoint=changes)
+        return agent.run(job, _Line(desk), checkpoint=changes)
     except BaseException:
         _close_agents()
         raise
