@@ -6,6 +6,7 @@ import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ import pytest
 from clusters import RayCluster
 from postgres import fresh_schema, postgres_url  # noqa: F401
 from run.round_kit import HONEST, NAME, Project, honest_curve, honest_loss
+from store_cases import NOW, an_owner
 from tunebook.core.outcome import Status
 from tunebook.errors import InputError, RunError
 from tunebook.handle.spool import Spool
 from tunebook.run import agent as agents
 from tunebook.run.agent import Agent, Asked, Mark, Told
+from tunebook.run.attempts import assign, make_job
 from tunebook.run.jobs import Exit, Setup
 from tunebook.run.options import Resources, check_options
 from tunebook.run.relay import LARGEST_PROJECT_BYTES, Change, Relay, apply, packed_checkpoint, packed_project
@@ -139,8 +142,9 @@ class Fake:
 
     runs_here = False
 
-    def __init__(self, setup: Setup, far: Far) -> None:
+    def __init__(self, setup: Setup, far: Far, store: str | None = None) -> None:
         project = packed_project(setup.project)
+        setup = replace(setup, store=store)
         self._agent = Agent(setup, far.mark(Mark.leave(setup.folder, setup.token)), project)
         self._far = far
         self._ended: list[Exit] = []
@@ -166,7 +170,7 @@ class Fake:
         return ended
 
     def news(self, key: int) -> Any:
-        return agents.HERE
+        return self._far.words[-1].news if self._far.words else agents.HERE
 
     def stop(self, key: int, *, force: bool) -> None: ...
 
@@ -199,6 +203,65 @@ def test_a_machine_that_shares_no_memory_or_no_files_relays_everything(
     kept = project.attempt().parent / "checkpoints"
     assert sorted(path.name for path in kept.glob("*")) == ["index.json", "step-00000007", "step-00000009"]
     assert any(word.changes for word in far.words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_an_agent_that_reaches_the_store_stores_by_itself(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_url: str,  # noqa: F811
+    is_seen: bool,
+) -> None:
+    far = Far(monkeypatch, is_seen=is_seen)
+    url = fresh_schema(postgres_url)
+    monkeypatch.setattr("tunebook.run.run.open_executor", lambda name, setup: Fake(setup, far, url))
+    project = Project(tmp_path, HONEST, store=url)
+    report = project.run("local")
+    assert {word.news.where for word in far.words} == {"stored"}
+    assert far.words[-1].news.n_rows == 15
+    assert not [change for word in far.words for change in word.changes if "spool" in change.path]
+    assert project.curve() == honest_curve(0.0)
+    assert project.curve("train/loss") == honest_loss()
+    assert report.best is not None
+    assert (report.best.value, report.best.step) == (0.1, 9)
+    project.store.close()
+
+
+def test_a_store_that_cannot_be_reached_from_there_leaves_it_to_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Far(monkeypatch, is_seen=False)
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing?connect_timeout=1"
+    monkeypatch.setattr("tunebook.run.run.open_executor", lambda name, setup: Fake(setup, far, nowhere))
+    project = Project(tmp_path, HONEST)
+    project.run("local")
+    assert {word.news.where for word in far.words} == {"files"}
+    assert project.curve() == honest_curve(0.0)
+
+
+def test_the_last_word_of_a_job_waits_for_those_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task's result may be here before what its agent left at the desk."""
+    module = pytest.importorskip("tunebook.run.executors.ray")
+    project = Project(tmp_path, HONEST)
+    claim = project.store.claim(NAME, owner=an_owner(), limit=1, now=NOW, lease_seconds=60.0)[0]
+    folder = tmp_path / "trial"
+    job = make_job(claim, project.design, assign(claim, project.design, folder), 0, {})
+    ended = Exit(key=job.key, seconds=1.0, status=0)
+    words = {
+        "task": Told(job.key, changes=(Change("write", "a", 2, b"cd"),), ended=ended, serial=1),
+        "desk": [Told(job.key, changes=(Change("write", "a", 0, b"ab"),))],
+    }
+    monkeypatch.setattr(module.ray, "get", lambda ref, **_: words[ref])
+    monkeypatch.setattr(module.ray, "wait", lambda refs, **_: (["task"] if "task" in refs else ["desk"], []))
+    driver = module.Ray.__new__(module.Ray)
+    driver._tasks, driver._jobs, driver._exits, driver._is_gone = {"task": job.key}, {}, [], False
+    driver._jobs[job.key] = module._Running(job, "task", 0.0)
+    driver._told, driver._alive_at = "desk", float("inf")
+    driver._desk = SimpleNamespace(collect=SimpleNamespace(remote=lambda: "desk"))
+    assert driver.poll(0.0) == []
+    assert driver.poll(0.0) == [ended]
+    assert (folder / "a").read_bytes() == b"abcd"
 
 
 @pytest.mark.slow

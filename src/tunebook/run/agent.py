@@ -161,12 +161,9 @@ class Agent:
             from tunebook.store.store import Store
 
             try:
-                opened = Store.open(self._setup.store)
-                opened.rounds()
+                self._store = Store.open(self._setup.store)
             except StoreError:
                 self._setup = replace(self._setup, store=None)
-            else:
-                self._store = opened
         return self._store
 
     def _localized(self, setup: Setup) -> Setup:
