@@ -340,7 +340,7 @@ class Project:
         if not has_open_repeats(evidence):  # what an interrupted call left comes first
             specs = repeat_specs(evidence, self.baseline(), trials, seeds)
             self.store.add_trials(evidence.name, specs, now=self._clock())
-        return self._run_stored(evidence.name, evidence.round, workers, executor, on_event, options=options)
+        return self._run_stored(evidence.name, evidence.round, workers, executor, on_event, None, options)
 
     def repeat_study(
         self,

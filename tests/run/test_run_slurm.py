@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tunebook.core.outcome import Cause, Status
 from tunebook.errors import InputError, RunError
 from tunebook.run.events import TrialEnded, TrialStarted
 from tunebook.run.executors.slurm import minutes
+from tunebook.run.run import run_round
 
 __all__ = ["slurm_cluster"]
 
@@ -234,3 +236,26 @@ def test_wrong_options_are_refused_before_any_trial(tmp_path: Path, options: dic
     with pytest.raises(InputError, match=words):
         project.run("slurm", options=options)
     assert project.trials[0].attempts == 0
+
+
+def test_without_slurm_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path, HONEST)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="there is no SLURM here: sbatch is not on the PATH"):
+        project.run("slurm")
+    assert list(tmp_path.glob(".tunebook/trials/*/slurm-*")) == []
+
+
+@pytest.mark.parametrize("executor", ["slurm", "ray"])
+def test_a_function_of_the_main_program_is_refused(tmp_path: Path, executor: str) -> None:
+    project = Project(tmp_path, HONEST)
+    with pytest.raises(InputError, match="cannot be sent to a cluster; put it into a file"):
+        run_round(
+            project.store,
+            "round",
+            replace(project.design, pipeline="__main__:train"),
+            project=tmp_path,
+            workers=1,
+            executor=executor,
+            function=print,
+        )

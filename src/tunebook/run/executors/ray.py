@@ -62,11 +62,11 @@ class Ray:
         self._tasks: dict[Any, int] = {}
         self._jobs: dict[int, _Running] = {}
         self._exits: list[Exit] = []
-        self._mark = Mark.leave(setup.folder, setup.token)
         self._desk: Any = None
         self._alive_at = time.monotonic()
         self._is_gone = False
         self._has_joined = _join(setup.options.get("address"))
+        self._mark = Mark.leave(setup.folder, setup.token)
         try:
             self._open(setup)
         except BaseException:

@@ -63,6 +63,8 @@ POLL_SECONDS = 0.05
 SEAT_SECONDS = 120.0
 #: A job that was to be killed and lives on is cancelled after this.
 FORCE_SECONDS = 5.0
+#: A job may run into its limit of time this often and be queued again.
+MOST_TIMEOUTS = 1000
 COMMAND_SECONDS = 60.0
 #: States from which a job does not come back by itself.
 OVER = re.compile(r"CANCELLED|COMPLETED|FAILED|TIMEOUT|OUT_OF_ME|DEADLINE|BOOT_FAIL|FINISHED|INTERRUPTED|GONE|REVOKED")
@@ -86,15 +88,20 @@ class Slurm:
         Spawn(setup).close()  # a mistake in the pipeline shows here, and not after hours in the queue
         self._folder = setup.folder / f"{FOLDER}{setup.token}"
         self._mail = self._folder / MAIL
-        self._mail.mkdir(parents=True, mode=0o700)
         self._queue = _queue(str(options.get("cluster", "slurm")), f"tunebook-{setup.token}")
         _end_orphans(setup.folder, self._queue)
-        self._leave_identity()
         self._mark = Mark.leave(setup.folder, setup.token)
         threads = thread_environment(os.environ, 1, max(int(resources.cpus), 1))
         sent = replace(setup, function=None, store=None, options={}, environment={**threads, **setup.environment})
         self._order = (sent, self._mark)
-        self._submitter = _submitter(self._queue, self._folder, options, resources, setup)
+        settings = _settings(self._queue.name, options, resources, setup)
+        self._mail.mkdir(parents=True)
+        self._folder.chmod(0o700)
+        self._leave_identity()
+        self._submitter = submitit.AutoExecutor(
+            self._folder / "submitit", cluster=self._queue.cluster, slurm_max_num_timeout=MOST_TIMEOUTS
+        )
+        self._submitter.update_parameters(**settings)
         self._pending: list[Job] = []
         self._running: dict[int, _Running] = {}
         self._refused: list[Exit] = []
@@ -558,12 +565,12 @@ def _queue(cluster: str, name: str) -> Queue:
     return QUEUES[cluster](name)
 
 
-def _submitter(queue: Queue, folder: Path, options: Mapping[str, Any], resources: Resources, setup: Setup) -> Any:
-    made = submitit.AutoExecutor(folder / "submitit", cluster=queue.cluster, slurm_max_num_timeout=1000)
+def _settings(name: str, options: Mapping[str, Any], resources: Resources, setup: Setup) -> dict[str, Any]:
+    """What submitit is told about every job."""
     memory = resources.memory_gib or setup.memory_gib
     gpus = resources.gpus if resources.gpus is not None else 0
     given: dict[str, Any] = {
-        "name": queue.name,
+        "name": name,
         "timeout_min": minutes(options.get("time", DEFAULT_MINUTES)),
         "cpus_per_task": max(int(resources.cpus), 1),
         "slurm_signal_delay_s": WARN_SECONDS,
@@ -579,9 +586,7 @@ def _submitter(queue: Queue, folder: Path, options: Mapping[str, Any], resources
         "mem_gb": memory,
         "gpus_per_node": int(gpus) or None,
     }
-    given |= {name: value for name, value in optional.items() if value is not None}
-    made.update_parameters(**given)
-    return made
+    return given | {key: value for key, value in optional.items() if value is not None}
 
 
 def minutes(given: object) -> int:
