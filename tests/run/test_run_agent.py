@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 from dataclasses import replace
@@ -250,18 +251,40 @@ def test_the_last_word_of_a_job_waits_for_those_before_it(tmp_path: Path, monkey
     ended = Exit(key=job.key, seconds=1.0, status=0)
     words = {
         "task": Told(job.key, changes=(Change("write", "a", 2, b"cd"),), ended=ended, serial=1),
-        "desk": [Told(job.key, changes=(Change("write", "a", 0, b"ab"),))],
+        "desk": (1, [Told(job.key, changes=(Change("write", "a", 0, b"ab"),))]),
     }
     monkeypatch.setattr(module.ray, "get", lambda ref, **_: words[ref])
     monkeypatch.setattr(module.ray, "wait", lambda refs, **_: (["task"] if "task" in refs else ["desk"], []))
     driver = module.Ray.__new__(module.Ray)
     driver._tasks, driver._jobs, driver._exits, driver._is_gone = {"task": job.key}, {}, [], False
     driver._jobs[job.key] = module._Running(job, "task", 0.0)
-    driver._told, driver._alive_at = "desk", float("inf")
-    driver._desk = SimpleNamespace(collect=SimpleNamespace(remote=lambda: "desk"))
+    driver._told, driver._looked_at = "desk", float("inf")
+    known: list[int] = []
+    driver._desk = SimpleNamespace(collect=SimpleNamespace(remote=lambda n: known.append(n) or "desk"))
     assert driver.poll(0.0) == []
     assert driver.poll(0.0) == [ended]
     assert (folder / "a").read_bytes() == b"abcd"
+    assert known[0] == 1
+
+
+def test_the_desk_keeps_words_until_they_are_known_to_have_arrived() -> None:
+    module = pytest.importorskip("tunebook.run.executors.ray")
+
+    async def talk() -> None:
+        desk = module._Desk()
+        await desk.ask(7, Asked(stop=True))
+        assert await desk.tell(Told(7, serial=0)) == Asked(stop=True)
+        assert await desk.tell(Told(8, serial=1)) == Asked()
+        for _ in range(2):  # the answer was lost on its way
+            n_words, words = await desk.collect(0)
+            assert (n_words, [word.key for word in words]) == (2, [7, 8])
+        later = asyncio.create_task(desk.collect(2))
+        await asyncio.sleep(0)
+        assert not later.done()
+        await desk.tell(Told(9))
+        assert (await later)[1] == [Told(9)]
+
+    asyncio.run(talk())
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,8 +37,9 @@ LOG_LEVEL = "ERROR"
 #: At most this many nodes are asked before a run what they share with the driver.
 MOST_PROBED = 64
 PROBE_SECONDS = 120.0
-#: How often the cluster is asked whether it is there.
+#: How often the cluster's head is looked at, and for how long it may be silent. Ray itself ends the process after 60 s.
 ALIVE_SECONDS = 5.0
+GONE_SECONDS = 30.0
 #: An agent looks this long for an answer before it goes on.
 ANSWER_SECONDS = 0.05
 #: A task whose agent was told to kill its trial, and that goes on for this long, is ended by Ray.
@@ -63,7 +65,7 @@ class Ray:
         self._jobs: dict[int, _Running] = {}
         self._exits: list[Exit] = []
         self._desk: Any = None
-        self._alive_at = time.monotonic()
+        self._alive_at = self._looked_at = time.monotonic()
         self._is_gone = False
         self._has_joined = _join(setup.options.get("address"))
         self._mark = Mark.leave(setup.folder, setup.token)
@@ -127,9 +129,9 @@ class Ray:
         """End every task, and leave the cluster if it was joined here."""
         self._mark.file.unlink(missing_ok=True)
         with contextlib.suppress(Exception):
-            for ref in self._tasks:
+            for ref in () if self._is_gone else self._tasks:
                 ray.cancel(ref, force=True)
-            if self._desk is not None:
+            if self._desk is not None and not self._is_gone:
                 ray.kill(self._desk)
         if self._has_joined:
             ray.shutdown()
@@ -138,12 +140,14 @@ class Ray:
 
     def _open(self, setup: Setup) -> None:
         nodes = [node for node in ray.nodes() if node["Alive"]]
+        self._head = str(ray.get_runtime_context().gcs_address)
         threads = thread_environment(os.environ, 1, max(int(self._resources.cpus), 1))
         sent = replace(setup, function=None, environment={**threads, **setup.environment})
         self._is_shipping = not self._all_see(nodes)
         self._order = ray.put((sent, self._mark, packed_project(setup.project) if self._is_shipping else ()))
         self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=_on(_own_node())).remote()
-        self._told = self._desk.collect.remote()
+        self._n_collected = 0
+        self._told = self._desk.collect.remote(0)
         options = self._task_options(setup, nodes)
         self._check_pipeline()
         # Devices are used by children that end with their trial, so the process that has them may go on (0: no limit).
@@ -201,9 +205,13 @@ class Ray:
     # While they run
 
     def _collect(self) -> None:
-        """Take in what agents told since."""
-        words = ray.get(self._told)
-        self._told = self._desk.collect.remote()
+        """Take in what agents told since; the desk keeps it until the next time, should it be lost on the way."""
+        try:
+            n_words, words = ray.get(self._told)
+        except ray.exceptions.ActorUnavailableError:
+            words, n_words = [], self._n_collected
+        self._n_collected = n_words
+        self._told = self._desk.collect.remote(n_words)
         for word in words:
             running = self._jobs.get(word.key)
             if running is not None:
@@ -213,7 +221,8 @@ class Ray:
         folder = running.job.assignment.directory.parent
         for change in word.changes:
             apply(folder, change)
-        running.n_words += bool(word.changes)
+        if word.changes:
+            running.n_words = max(running.n_words, word.serial + 1)
         running.news = word.news
         if running.last is not None and running.n_words >= running.last.serial:
             self._finish(running, running.last)
@@ -248,9 +257,12 @@ class Ray:
             if running.last is None and running.forced_at is not None and now - running.forced_at > FORCE_SECONDS:
                 running.forced_at = now
                 ray.cancel(running.ref, force=True)
-        if now - self._alive_at > ALIVE_SECONDS:
-            self._alive_at = now
-            ray.nodes()
+        if now - self._looked_at > ALIVE_SECONDS:
+            self._looked_at = now
+            if _answers(self._head):
+                self._alive_at = now
+            elif now - self._alive_at > GONE_SECONDS:
+                raise ConnectionError(f"its head at {self._head} has been silent for {now - self._alive_at:.0f} s")
 
     def _all_lost(self) -> list[Exit]:
         now = time.monotonic()
@@ -278,6 +290,7 @@ class _Desk:
 
     def __init__(self) -> None:
         self._words: list[Told] = []
+        self._n_gone = 0
         self._asked: dict[int, Asked] = {}
         self._has_words = asyncio.Event()
 
@@ -291,12 +304,14 @@ class _Desk:
         """For the driver: want something of a job."""
         self._asked[key] = asked
 
-    async def collect(self) -> list[Told]:
-        """For the driver: all words since the last time, as soon as there is one."""
-        await self._has_words.wait()
-        self._has_words.clear()
-        words, self._words = self._words, []
-        return words
+    async def collect(self, n_known: int) -> tuple[int, list[Told]]:
+        """For the driver, which has ``n_known`` words: those after them, once there are some, and how many then."""
+        del self._words[: n_known - self._n_gone]
+        self._n_gone = n_known
+        while not self._words:
+            self._has_words.clear()
+            await self._has_words.wait()
+        return self._n_gone + len(self._words), list(self._words)
 
 
 class _Line:
@@ -308,12 +323,30 @@ class _Line:
         self._asked = Asked()
 
     def __call__(self, word: Told) -> Asked:
-        if self._pending is None or word.changes:
+        if word.changes:
+            self._asked = self._deliver(word)
+            return self._asked
+        if self._pending is None:
             self._pending = self._desk.tell.remote(word)
-        ready, _ = ray.wait([self._pending], timeout=None if word.changes else ANSWER_SECONDS)
+        ready, _ = ray.wait([self._pending], timeout=ANSWER_SECONDS)
         if ready:
-            self._asked, self._pending = ray.get(self._pending), None
+            pending, self._pending = self._pending, None
+            with contextlib.suppress(ray.exceptions.ActorUnavailableError):
+                self._asked = ray.get(pending)
         return self._asked
+
+    def _deliver(self, word: Told) -> Asked:
+        """At least once; what arrives twice is there once."""
+        deadline = time.monotonic() + GONE_SECONDS
+        while True:
+            try:
+                asked: Asked = ray.get(self._desk.tell.remote(word))
+            except ray.exceptions.ActorUnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(ANSWER_SECONDS)
+            else:
+                return asked
 
 
 #: What is the same for all tasks: the setup, the driver's mark, and the project where some node does not see it.
@@ -385,6 +418,16 @@ def _check_room(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, Any]])
         f"no node of the Ray cluster has room for a trial with {asked}; the most a node has of each is {there}: lower "
         "--resources, or [run] gpus and memory_gib in the design"
     )
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens at ``HOST:PORT``."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ALIVE_SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _own_node() -> str:
