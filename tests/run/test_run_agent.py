@@ -68,6 +68,18 @@ class TestRelay:
         assert [change.data for change in relay.changes()] == [b'{"step": 1, "a": 2}\n']
         assert list(relay.changes()) == []
 
+    def test_a_checkpoint_never_comes_before_what_was_logged_before_it(self, tmp_path: Path) -> None:
+        (tmp_path / "attempt-1" / "spool").mkdir(parents=True)
+        (tmp_path / "checkpoints").mkdir()
+        lines = tmp_path / "attempt-1" / "spool" / "metrics.jsonl"
+        relay = Relay(tmp_path, "attempt-1")
+        lines.write_text('{"step": 1, "a": 2}\n')
+        changes = relay.changes()
+        first = next(changes)  # the metrics are read, and now the trial goes on
+        (tmp_path / "checkpoints" / "step-00000002").write_text("two")
+        assert [change.path for change in [first, *changes]] == ["attempt-1/spool/metrics.jsonl"]
+        assert any("step-00000002" in change.to for change in relay.changes())
+
     def test_checkpoints_come_whole_and_go_again(self, tmp_path: Path) -> None:
         here, there = tmp_path / "here", tmp_path / "there"
         folder = here / "checkpoints" / "step-00000001"

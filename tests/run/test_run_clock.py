@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from postgres import fresh_schema, postgres_url  # noqa: F401
-from run.round_kit import HONEST, Project
+from run.round_kit import HONEST, Project, honest_curve, honest_loss
 from store_cases import LEASE, an_owner, with_round
 from tunebook.core.outcome import Cause, Status
-from tunebook.errors import StoreUnavailable
+from tunebook.errors import LeaseLost, StoreUnavailable
+from tunebook.handle.trial import Trial
 from tunebook.run import schedule
 from tunebook.run.clock import MEASURE_SECONDS, StoreClock, SystemClock
 from tunebook.run.events import TrialEnded, TrialStarted
+from tunebook.run.executors.inline import Inline
+from tunebook.run.jobs import HERE, Exit, Job, News, Setup, exit_of
 from tunebook.store.store import Store
 
 HOUR = timedelta(hours=1)
@@ -154,3 +157,59 @@ def test_a_lost_trial_waits_before_it_is_tried_again_and_others_go_first(tmp_pat
     order = [(event.config["x"], event.attempt) for event in project.heard(TrialStarted)]
     assert order[0] == (0.0, 1)
     assert order.index((0.0, 2)) > 1
+
+
+class Undead:
+    """An executor that loses sight of the first attempt, whose process goes on for a while all the same."""
+
+    runs_here = False
+
+    def __init__(self, setup: Setup) -> None:
+        self._inner = Inline(setup)
+        self._ended: list[Exit] = []
+        self.left: Trial | None = None
+        self.refused = ""
+
+    def start(self, job: Job) -> None:
+        if job.assignment.attempt == 1:
+            self.left = Trial(job.assignment)
+            self.train(range(6))
+            self._ended.append(exit_of(job, seconds=0.0, code=None))
+            return
+        with pytest.raises(LeaseLost, match="another one has begun"):
+            self.train(range(8, 10))
+        self._inner.start(job)
+
+    def train(self, steps: range) -> None:
+        assert self.left is not None
+        for step in steps:
+            self.left.log(step, {"train/loss": step * (step + 1) / 2})
+            if step % 2 == 1:
+                self.left.log(step, {"valid/error": 1.0 / (1 + step)})
+                self.left.checkpoint(step, lambda path, at=step: path.write_text(str(at * (at + 1) // 2)))
+
+    def poll(self, timeout: float) -> list[Exit]:
+        ended, self._ended = self._ended, []
+        if not ended and self.left is not None and not self.refused:
+            self.refused = "not yet"
+            self.train(range(6, 8))  # after it was given up, and before the next attempt
+        return ended + self._inner.poll(timeout if not ended else 0.0)
+
+    def news(self, key: int) -> News:
+        return HERE
+
+    def stop(self, key: int, *, force: bool) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_process_that_is_not_dead_yet_leaves_no_hole_and_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunebook.run.run.open_executor", lambda name, setup: Undead(setup))
+    project = Project(tmp_path, HONEST)
+    project.run("inline")
+    assert project.trials[0].attempts == 2
+    assert project.heard(TrialStarted)[1].start_step == 8
+    assert project.curve("train/loss") == honest_loss()
+    assert project.curve() == honest_curve(0.0)

@@ -30,7 +30,7 @@ from tunebook.run.ingest import Buffer, Ingest
 from tunebook.run.jobs import HERE, Executor, Exit, Job, News, Setup
 from tunebook.run.objective_curve import ObjectiveCurve
 from tunebook.run.processes import RUN_VARIABLE
-from tunebook.run.relay import PIECE_BYTES, Change, Relay, apply
+from tunebook.run.relay import PIECE_BYTES, Change, Relay, apply, packed_checkpoint
 
 if TYPE_CHECKING:
     from tunebook.store.store import Store
@@ -185,12 +185,12 @@ class Agent:
             return
         assignment = job.assignment
         folder = self._scratch / assignment.directory.parent.name
-        moved = replace(assignment, directory=folder / assignment.directory.name)
-        if not self._is_seen:
-            moved = self._with_checkpoint(moved, folder, checkpoint)
+        if self._is_seen and assignment.resume_from is not None:
+            checkpoint = packed_checkpoint(assignment.directory.parent, assignment.resume_from)
+        moved = self._moved(assignment, folder, checkpoint)
         moved.spool.mkdir(parents=True, exist_ok=True)
         moved.file.write_text(moved.to_json(), encoding="utf-8")
-        relay = Relay(folder, moved.directory.name, has_checkpoints=not self._is_seen)
+        relay = Relay(folder, moved.directory.name)
         relay.know_checkpoints()
         environment = {**job.environment, **visible, **moved.environment()}
         try:
@@ -198,12 +198,14 @@ class Agent:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _with_checkpoint(self, moved: Assignment, folder: Path, checkpoint: Iterable[Change]) -> Assignment:
+    def _moved(self, assignment: Assignment, folder: Path, checkpoint: Iterable[Change]) -> Assignment:
+        """The assignment with all of its files in ``folder``, the checkpoint it goes on from among them."""
         for change in checkpoint:
             apply(folder, change)
         here = folder / CHECKPOINTS
-        resume_from = here / moved.resume_from.name if moved.resume_from else None
-        return replace(moved, checkpoints=here, resume_from=resume_from)
+        resume_from = here / assignment.resume_from.name if assignment.resume_from else None
+        directory = folder / assignment.directory.name
+        return replace(assignment, directory=directory, checkpoints=here, resume_from=resume_from)
 
 
 @dataclass(slots=True)
@@ -250,6 +252,8 @@ class _Watch:
             self.relay.has_spools = False
 
     def _report(self) -> None:
+        if self.relay is not None:
+            self.relay.look()
         if self._ingest is not None:
             self._n_rows += self._ingest.pump()
             self._flush()

@@ -81,10 +81,12 @@ def prepare(
     folder = trial_folder(project, claim.round, claim.spec.id)
     if claim.attempt == 1:
         _make_afresh(folder)
-    else:
-        store_leftovers(store, folder, claim.attempt)
+    # The folder tells a process of an earlier attempt that is not dead yet to make no further checkpoint. Then the
+    # checkpoint to go on from is chosen, and last what was logged is stored: all up to that checkpoint is there.
+    attempt_folder(folder, claim.attempt).mkdir(parents=True, exist_ok=claim.attempt > 1)
     assignment = assign(claim, design, folder)
-    assignment.directory.mkdir(parents=True, exist_ok=claim.attempt > 1)
+    if claim.attempt > 1:
+        store_leftovers(store, folder, claim.attempt)
     if design.command is not None:
         assignment.spool.mkdir(exist_ok=True)
     assignment.file.write_text(assignment.to_json(), encoding="utf-8")

@@ -70,28 +70,33 @@ def apply(folder: Path, change: Change) -> None:
 class Relay:
     """The reading side: what is new in the folder of a trial, of which ``attempt`` is running.
 
-    Without ``has_spools`` the metrics are left out, since somebody stores them here; without
-    ``has_checkpoints`` those lie where both sides see them.
+    Without ``has_spools`` the metrics are left out, since somebody stores them here. A checkpoint goes after all
+    that was logged before it, so that no trial goes on from one whose curve did not arrive.
     """
 
     folder: Path
     attempt: str
     has_spools: bool = True
-    has_checkpoints: bool = True
     _sent: dict[str, int] = field(default_factory=dict)
     _checkpoints: set[str] = field(default_factory=set)
+    _found: set[str] | None = None
 
     def know_checkpoints(self) -> None:
         """What lies there already is on the other side as well."""
         self._checkpoints = set(self._complete())
 
+    def look(self) -> None:
+        """Note which checkpoints there are; metrics are to be read after that."""
+        self._found = self._complete()
+
     def changes(self, *, is_last: bool = False) -> Iterator[Change]:
         """What is new; with ``is_last``, when nothing writes any more, also what training left besides."""
+        found = self._complete() if self._found is None or is_last else self._found
+        self._found = None
         if self.has_spools:
             for path in sorted((self.folder / self.attempt / SPOOL_FOLDER).glob("*")):
                 yield from self._spool(path) if path.suffix == SUFFIX else self._growing(path, is_last=is_last)
-        if self.has_checkpoints:
-            yield from self._new_checkpoints()
+        yield from self._new_checkpoints(found)
         yield from self._growing(self.folder / self.attempt / OUTPUT, is_last=True)
         if is_last:
             yield from self._rest()
@@ -140,8 +145,7 @@ class Relay:
             if not data:
                 return
 
-    def _new_checkpoints(self) -> Iterator[Change]:
-        found = self._complete()
+    def _new_checkpoints(self, found: set[str]) -> Iterator[Change]:
         for name in sorted(found - self._checkpoints):
             try:
                 yield from _whole(self.folder, self.folder / CHECKPOINTS / name)
@@ -197,18 +201,18 @@ def packed_project(project: Path) -> list[Change]:
     return changes
 
 
-def packed_checkpoint(folder: Path, checkpoint: Path) -> list[Change]:
+def packed_checkpoint(folder: Path, checkpoint: Path) -> Iterator[Change]:
     """One checkpoint of a trial's folder, for a machine that does not see it.
 
     Of the others only the names go, so that there it is decided as here which of all are to stay.
     """
-    changes = list(_whole(folder, checkpoint))
-    others = [path.name for path in sorted(checkpoint.parent.iterdir()) if NAME.fullmatch(path.name)]
-    changes += [Change("write", f"{CHECKPOINTS}/{name}") for name in others if name != checkpoint.name]
+    yield from _whole(folder, checkpoint)
+    for path in sorted(checkpoint.parent.iterdir()):
+        if NAME.fullmatch(path.name) and path.name != checkpoint.name:
+            yield Change("write", f"{CHECKPOINTS}/{path.name}")
     index = checkpoint.parent / INDEX
     if index.exists():
-        changes.append(Change("replace", f"{CHECKPOINTS}/{INDEX}", data=index.read_bytes()))
-    return changes
+        yield Change("replace", f"{CHECKPOINTS}/{INDEX}", data=index.read_bytes())
 
 
 def _whole(folder: Path, path: Path) -> Iterator[Change]:

@@ -80,7 +80,7 @@ class Ray:
         resume = job.assignment.resume_from
         changes: Any = ()
         if self._is_shipping and resume is not None:
-            changes = ray.put(packed_checkpoint(job.assignment.directory.parent, resume))
+            changes = ray.put(list(packed_checkpoint(job.assignment.directory.parent, resume)))
         ref = self._work.remote(self._order, self._desk, job, changes)
         self._tasks[ref] = job.key
         self._jobs[job.key] = _Running(job, ref, time.monotonic())
