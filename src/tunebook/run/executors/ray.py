@@ -160,7 +160,7 @@ class Ray:
             see.options(num_cpus=0, max_retries=1, scheduling_strategy=_on(node["NodeID"])).remote(self._mark)
             for node in nodes[:MOST_PROBED]
         ]
-        ray.wait(asked, num_returns=len(asked), timeout=PROBE_SECONDS)
+        self._await(asked)
         return all(self._answer(ref) for ref in asked)
 
     def _answer(self, ref: Any) -> bool:
@@ -176,11 +176,26 @@ class Ray:
         except ray.exceptions.RayError:
             return True  # that node died meanwhile, and will be asked nothing more
 
+    def _await(self, refs: Sequence[Any]) -> None:
+        """Wait for answers before the run begins, as long as there is somebody to give them."""
+        deadline = time.monotonic() + PROBE_SECONDS
+        while time.monotonic() < deadline:
+            _, late = ray.wait(list(refs), num_returns=len(refs), timeout=ALIVE_SECONDS)
+            if not late:
+                return
+            try:
+                self._check_alive(time.monotonic())
+            except ConnectionError as error:
+                self._is_gone = True
+                raise _gone(error) from None
+
     def _check_pipeline(self) -> None:
         """Import the pipeline on some node, so that a mistake shows before any trial starts."""
         check = ray.remote(_check).options(num_cpus=0, max_retries=3)
+        asked = check.remote(self._order)
+        self._await([asked])
         try:
-            problems = ray.get(check.remote(self._order), timeout=PROBE_SECONDS)
+            problems = ray.get(asked, timeout=0.1)
         except ray.exceptions.RayError as error:
             raise RunError(f"the Ray cluster could not import the pipeline: {_last_line(error)}") from None
         if problems:
@@ -257,12 +272,17 @@ class Ray:
             if running.last is None and running.forced_at is not None and now - running.forced_at > FORCE_SECONDS:
                 running.forced_at = now
                 ray.cancel(running.ref, force=True)
-        if now - self._looked_at > ALIVE_SECONDS:
-            self._looked_at = now
-            if _answers(self._head):
-                self._alive_at = now
-            elif now - self._alive_at > GONE_SECONDS:
-                raise ConnectionError(f"its head at {self._head} has been silent for {now - self._alive_at:.0f} s")
+        self._check_alive(now)
+
+    def _check_alive(self, now: float) -> None:
+        """``ConnectionError`` when the head has been silent for long."""
+        if now - self._looked_at < ALIVE_SECONDS:
+            return
+        self._looked_at = now
+        if _answers(self._head):
+            self._alive_at = now
+        elif now - self._alive_at > GONE_SECONDS:
+            raise ConnectionError(f"its head at {self._head} has been silent for {now - self._alive_at:.0f} s")
 
     def _all_lost(self) -> list[Exit]:
         now = time.monotonic()
