@@ -259,3 +259,10 @@ def test_a_function_of_the_main_program_is_refused(tmp_path: Path, executor: str
             executor=executor,
             function=print,
         )
+
+
+def test_a_ray_cluster_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    project = Project(tmp_path, HONEST)
+    pytest.importorskip("ray")
+    with pytest.raises(InputError, match=r"there is no Ray cluster at 127.0.0.1:1 .*--address HOST:PORT"):
+        project.run("ray", options={"address": "127.0.0.1:1"})

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ NodeAffinitySchedulingStrategy = require("ray.util.scheduling_strategies").NodeA
 
 GIB = 2**30
 LOG_LEVEL = "ERROR"
+HOST_PORT = re.compile(r"[\w.\-\[\]:]+:\d+")
 #: At most this many nodes are asked before a run what they share with the driver.
 MOST_PROBED = 64
 PROBE_SECONDS = 120.0
@@ -417,6 +419,9 @@ def _join(address: str | None) -> bool:
     if ray.is_initialized():
         return False
     try:
+        # Ray tries for minutes to join what is not there, and nobody can interrupt it then.
+        if address is not None and HOST_PORT.fullmatch(address) and not _answers(address):
+            raise ConnectionError("nobody listens there")
         ray.init(address=address or "auto", log_to_driver=False, logging_level=LOG_LEVEL, namespace="tunebook")
     except (ConnectionError, ValueError, RuntimeError) as error:
         where = f"at {address}" if address else "here"
