@@ -16,6 +16,8 @@ EXTRAS = {
     "torch": "kit",
     "starlette": "web",
     "uvicorn": "web",
+    "ray": "ray",
+    "submitit": "slurm",
 }
 
 

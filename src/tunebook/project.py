@@ -27,6 +27,7 @@ from tunebook.core.verdict import Verdict
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
 from tunebook.plan.folder import (
+    EXECUTOR,
     PROJECT_FILE,
     ROUNDS,
     example_files,
@@ -200,16 +201,18 @@ class Project:
         on_event: Callable[[Any], None] | None = None,
         function: Callable[[Any], None] | None = None,
         retry_failed: bool = False,
+        options: Mapping[str, Any] | None = None,
     ) -> RunReport:
         """Run a round, or go on with it.
 
-        ``function`` replaces the pipeline where it cannot be imported. ``retry_failed`` gives trials that
+        ``options`` are the executor's, over those that tunebook.toml holds for it, such as the address of
+        a cluster. ``function`` replaces the pipeline where it cannot be imported. ``retry_failed`` gives trials that
         failed another try, after their code was mended; results are never run twice.
         """
         wanted = self.plan(design)
         if retry_failed:
             self.store.reopen_failed(wanted.name, now=self._clock())
-        return self._run_stored(wanted.name, wanted, workers, executor, on_event, function)
+        return self._run_stored(wanted.name, wanted, workers, executor, on_event, function, options)
 
     def plan(self, design: str | Path | Round) -> Round:
         """Store a design as the one in force and its trials as the plan; runs nothing, changes no result."""
@@ -341,6 +344,7 @@ class Project:
         workers: int = 1,
         executor: str = "local",
         on_event: Callable[[Any], None] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> RunReport:
         """Run the best trial of every setting and the baseline again with other seeds (D1)."""
         from tunebook.decide.repeats import repeat_specs
@@ -350,7 +354,7 @@ class Project:
         if not has_open_repeats(evidence):  # what an interrupted call left comes first
             specs = repeat_specs(evidence, self.baseline(), trials, seeds)
             self.store.add_trials(evidence.name, specs, now=self._clock())
-        return self._run_stored(evidence.name, evidence.round, workers, executor, on_event)
+        return self._run_stored(evidence.name, evidence.round, workers, executor, on_event, None, options)
 
     def repeat_study(
         self,
@@ -359,12 +363,13 @@ class Project:
         workers: int = 1,
         executor: str = "local",
         on_event: Callable[[Any], None] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> RunReport:
         """Search the round again with another search seed, as a round of its own that ``decide`` counts in (D2)."""
         from tunebook.history import next_repetition
 
         again = next_repetition(self.store, self.store.resolve(str(round_name)))
-        return self.run(again, workers=workers, executor=executor, on_event=on_event)
+        return self.run(again, workers=workers, executor=executor, on_event=on_event, options=options)
 
     def decide(
         self,
@@ -638,8 +643,11 @@ class Project:
         executor: str,
         on_event: Callable[[Any], None] | None = None,
         function: Callable[[Any], None] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> RunReport:
         from tunebook.run.run import run_round
+
+        own = read_settings(self.root).get(EXECUTOR, {}).get(executor, {})
 
         return run_round(
             self.store,
@@ -651,6 +659,7 @@ class Project:
             on_event=on_event,
             function=function,
             refill=self._refill(replace(design, name=name), on_event),
+            options={**own, **(options or {})},
         )
 
     def _refill(self, design: Round, on_event: Callable[[Any], None] | None) -> Callable[[int], int] | None:

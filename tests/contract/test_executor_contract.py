@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from clusters import in_cluster, ray_cluster, slurm_cluster
 from run.round_kit import HONEST, Project, honest_curve, honest_loss
 from tunebook.core.outcome import Cause, Status
-from tunebook.errors import InputError
-from tunebook.run.events import Progress, TrialEnded, TrialStarted, Warned
+from tunebook.errors import InputError, Interrupted
+from tunebook.run.events import Event, Progress, TrialEnded, TrialStarted, Warned
 from tunebook.run.executors import EXECUTORS
 
-ALL = sorted(EXECUTORS)
+__all__ = ["in_cluster", "ray_cluster", "slurm_cluster"]
+
+pytestmark = pytest.mark.usefixtures("in_cluster")
+
+NAMES = sorted(EXECUTORS)
+
+
+def with_marks(names: list[str]) -> list[object]:
+    """Clusters take a while to start."""
+    return [pytest.param(name, marks=pytest.mark.slow) if EXECUTORS[name].is_elsewhere else name for name in names]
+
+
+ALL = with_marks(NAMES)
 #: Executors that put a trial into a process of its own.
-APART = [name for name in ALL if name != "inline"]
+APART = with_marks([name for name in NAMES if name != "inline"])
 
 
 @pytest.mark.parametrize("executor", ALL)
@@ -36,7 +50,7 @@ class TestEverywhere:
         project = Project(tmp_path, HONEST)
         project.run(executor)
         kept = sorted(path.name for path in project.attempt().iterdir())
-        assert kept == ["output.log", "trial.json"] if executor in APART else ["trial.json"]
+        assert kept == ["output.log", "trial.json"] if executor != "inline" else ["trial.json"]
         checkpoints = project.attempt().parent / "checkpoints"
         assert sorted(path.name for path in checkpoints.iterdir()) == ["index.json", "step-00000007", "step-00000009"]
 
@@ -306,6 +320,32 @@ class TestApart:
         project.run(executor)
         assert project.trials[0].cause is Cause.KILLED
         assert signal.Signals.SIGABRT.name in project.trials[0].detail
+
+    def test_ctrl_c_stops_and_the_next_run_goes_on(self, tmp_path: Path, executor: str) -> None:
+        waiting = """
+    def before_step(trial, step):
+        import pathlib, time
+        while step == 5 and not pathlib.Path(trial.directory.parent.parent / "go").exists():
+            time.sleep(0.005)
+    """
+        project = Project(tmp_path, HONEST + waiting, n=3)
+
+        def on_event(event: Event) -> None:
+            saved = list(tmp_path.glob(".tunebook/trials/round/*/checkpoints/step-00000003"))
+            if isinstance(event, Progress) and len(saved) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(Interrupted, match="goes on where it was"):
+            project.run(executor, on_event=on_event)
+        assert project.count(Status.PENDING) == 3
+        assert {event.released for event in project.heard(TrialEnded)} == {"stopped"}
+        assert project.curve("train/loss")[:4] == honest_loss()[:4]
+        (tmp_path / ".tunebook" / "trials" / "round" / "go").touch()
+        project.events.clear()
+        project.run(executor)
+        assert sorted(event.start_step for event in project.heard(TrialStarted)) == [0, 0, 4]
+        assert project.count(Status.COMPLETE) == 3
+        assert project.curve("train/loss") == honest_loss()
 
     @pytest.mark.slow
     def test_a_million_points_are_all_there(self, tmp_path: Path, executor: str) -> None:

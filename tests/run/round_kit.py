@@ -29,7 +29,9 @@ STEPS = 10
 class Project:
     """A folder with a ``train.py``, a store and one round with ``n`` trials that differ in ``x``."""
 
-    def __init__(self, folder: Path, code: str = "", *, n: int = 1, steps: int = STEPS, **design: Any) -> None:
+    def __init__(
+        self, folder: Path, code: str = "", *, n: int = 1, steps: int = STEPS, store: str | None = None, **design: Any
+    ) -> None:
         self.folder = folder
         self.steps = steps
         if code:
@@ -44,7 +46,7 @@ class Project:
             nuisance=design.pop("nuisance", {"x": {"low": 0.0, "high": 1000.0}}),
             **design,
         )
-        self.store = Store.open(f"sqlite:///{folder}/tunebook.db")
+        self.store = Store.open(store or f"sqlite:///{folder}/tunebook.db")
         self.events: list[Event] = []
         self.plan([{"x": float(number)} for number in range(n)])
 
@@ -65,7 +67,11 @@ class Project:
         self.store.sync_trials(NAME, specs, now=now)
 
     def run(
-        self, executor: str = "local", workers: int = 1, on_event: Callable[[Event], None] | None = None
+        self,
+        executor: str = "local",
+        workers: int = 1,
+        on_event: Callable[[Event], None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> RunReport:
         def hear(event: Event) -> None:
             self.events.append(event)
@@ -73,7 +79,14 @@ class Project:
                 on_event(event)
 
         return run_round(
-            self.store, NAME, self.design, project=self.folder, workers=workers, executor=executor, on_event=hear
+            self.store,
+            NAME,
+            self.design,
+            project=self.folder,
+            workers=workers,
+            executor=executor,
+            on_event=hear,
+            options=options,
         )
 
     def heard(self, kind: type) -> list[Any]:
@@ -101,7 +114,9 @@ class Project:
     def attempt(self, trial: int = 0, attempt: int = 1) -> Path:
         return self.folder / ".tunebook" / "trials" / NAME / self.trials[trial].spec.id / f"attempt-{attempt}"
 
-    def in_background(self, workers: int = 1, name: str = "runner") -> subprocess.Popen[bytes]:
+    def in_background(
+        self, workers: int = 1, name: str = "runner", executor: str = "local", options: dict[str, Any] | None = None
+    ) -> subprocess.Popen[bytes]:
         """The same run from another process; it prints one line a started trial to ``<name>.log``."""
         code = f"""
             import sys
@@ -116,9 +131,16 @@ class Project:
 
             if __name__ == "__main__":
                 folder = Path({str(self.folder)!r})
-                store = Store.open(f"sqlite:///{{folder}}/tunebook.db")
+                store = Store.open({self.store.url!r})
                 run_round(
-                    store, {NAME!r}, store.design({NAME!r}), project=folder, workers={workers}, on_event=hear
+                    store,
+                    {NAME!r},
+                    store.design({NAME!r}),
+                    project=folder,
+                    workers={workers},
+                    executor={executor!r},
+                    options={options!r},
+                    on_event=hear,
                 )
         """
         script = self.folder / f"{name}.py"

@@ -25,7 +25,8 @@ from tunebook.run.command import render
 from tunebook.run.devices import share_devices, slot_environment, thread_environment, visible_devices
 from tunebook.run.folders import folder_name, trial_folder
 from tunebook.run.jobs import Exit
-from tunebook.run.outcome import ObjectiveCurve, Retry, judge
+from tunebook.run.objective_curve import ObjectiveCurve
+from tunebook.run.outcome import Retry, judge
 
 METRIC = ("valid/error",)
 
@@ -109,21 +110,33 @@ def test_a_program_that_only_mentions_memory_is_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "more", "reason"),
+    ("how", "more", "reason", "enough"),
     [
-        ({"signal": 9}, {"mishaps": 2}, "killed"),
-        ({}, {"losses": 2, "mishaps": 9}, "lost"),
-        ({"signal": 15}, {"hung": "silent", "limit_seconds": 9.0, "mishaps": 2}, "hung"),
+        ({"signal": 9}, {"mishaps": 2}, "killed", 3),
+        ({}, {"losses": 1, "mishaps": 9}, "lost", 2),
+        ({"signal": 15}, {"hung": "silent", "limit_seconds": 9.0, "mishaps": 2}, "hung", 3),
     ],
 )
-def test_mishaps_are_tried_again_as_often_as_allowed(how: dict[str, Any], more: dict[str, Any], reason: str) -> None:
-    again = judge(ended(**how), curve_of(*GOOD), retries=3, **more)
+def test_mishaps_are_tried_again_as_often_as_allowed(
+    how: dict[str, Any], more: dict[str, Any], reason: str, enough: int
+) -> None:
+    again = judge(ended(**how), curve_of(*GOOD), retries=enough, **more)
     assert isinstance(again, Retry)
     assert again.reason == reason
-    last = judge(ended(**how), curve_of(*GOOD), retries=2, **more)
+    last = judge(ended(**how), curve_of(*GOOD), retries=enough - 1, **more)
     assert isinstance(last, Outcome)
     assert last.status is Status.FAILED
     assert "no retries are left" in last.detail
+
+
+def test_the_third_loss_is_the_last_however_many_retries_there_are() -> None:
+    assert isinstance(judge(ended(), curve_of(*GOOD), retries=99, losses=1), Retry)
+    assert isinstance(judge(ended(), curve_of(*GOOD), retries=99, losses=2), Outcome)
+
+
+def test_a_machine_that_is_taken_away_costs_no_retry() -> None:
+    judged = judge(ended(signal=15, is_preempted=True), curve_of(*GOOD), retries=0, losses=9, mishaps=9)
+    assert judged == Retry(reason="stopped", detail="its machine was taken away from it")
 
 
 def test_too_long_is_final() -> None:

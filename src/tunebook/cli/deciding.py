@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tunebook.cli.learning import ObjectiveOption
-from tunebook.cli.options import DesignArgument, JsonOption, ProjectOption, RoundArgument, StoreOption
+from tunebook.cli.options import (
+    AddressOption,
+    ArraySizeOption,
+    DesignArgument,
+    ExecutorOption,
+    GresOption,
+    JsonOption,
+    PartitionOption,
+    ProjectOption,
+    ResourcesOption,
+    RoundArgument,
+    StoreOption,
+    TimeOption,
+    executor_options,
+)
 from tunebook.cli.output import Output, reported
 from tunebook.errors import InputError
 
@@ -30,7 +44,7 @@ def baseline(
     values: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value of the first configuration.")
     ] = None,
-    executor: Annotated[str, typer.Option("--executor", help="local or inline.")] = "local",
+    executor: ExecutorOption = "local",
     note: NoteOption = "",
     project: ProjectOption = None,
     store: StoreOption = None,
@@ -60,7 +74,13 @@ def repeat(
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many further seeds.")] = 5,
     study: Annotated[bool, typer.Option("--study", help="Search again with another search seed instead.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Trials at a time.")] = 1,
-    executor: Annotated[str, typer.Option("--executor", help="local or inline.")] = "local",
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
+    resources: ResourcesOption = None,
+    partition: PartitionOption = None,
+    time: TimeOption = None,
+    gres: GresOption = None,
+    array_size: ArraySizeOption = None,
     project: ProjectOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -74,13 +94,20 @@ def repeat(
 
         with Project.open(project, store=store) as opened:
             evidence = opened.evidence(round_name)
+            options = executor_options(
+                address=address,
+                resources=resources,
+                partition=partition,
+                time=time,
+                gres=gres,
+                array_size=array_size,
+            )
             with following(output, evidence.round) as on_event:
+                how: dict[str, Any] = {"workers": workers, "executor": executor, "options": options}
                 if study:
-                    done = opened.repeat_study(round_name, workers=workers, executor=executor, on_event=on_event)
+                    done = opened.repeat_study(round_name, on_event=on_event, **how)
                 else:
-                    done = opened.repeat(
-                        round_name, trials=trials, seeds=seeds, workers=workers, executor=executor, on_event=on_event
-                    )
+                    done = opened.repeat(round_name, trials=trials, seeds=seeds, on_event=on_event, **how)
             [reached] = opened.status(done.round)
             evidence = opened.evidence(round_name)
         output.show(reached.to_mapping(), lambda: decisions.repeats(evidence))

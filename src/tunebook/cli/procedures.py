@@ -66,7 +66,7 @@ class Sweeping:
 class Running:
     """How a procedure is carried out, and what it leaves behind."""
 
-    executor: Annotated[str, typer.Option("--executor", help="local or inline.")] = "local"
+    executor: Annotated[str, typer.Option("--executor", help="local, inline, ray or slurm.")] = "local"
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the design with the result applied.")
     ] = None

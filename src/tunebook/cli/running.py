@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from tunebook.cli.options import DesignArgument, JsonOption, ProjectOption, StoreOption
+from tunebook.cli.options import (
+    AddressOption,
+    ArraySizeOption,
+    DesignArgument,
+    ExecutorOption,
+    GresOption,
+    JsonOption,
+    PartitionOption,
+    ProjectOption,
+    ResourcesOption,
+    StoreOption,
+    TimeOption,
+    executor_options,
+)
 from tunebook.cli.output import Output, reported
 
 
@@ -19,9 +32,13 @@ def register(app: typer.Typer) -> None:
 def run(
     design: DesignArgument,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Trials at a time; never changes which run.")] = 1,
-    executor: Annotated[
-        str, typer.Option("--executor", help="local: a process per trial; inline: in this one.")
-    ] = "local",
+    executor: ExecutorOption = "local",
+    address: AddressOption = None,
+    resources: ResourcesOption = None,
+    partition: PartitionOption = None,
+    time: TimeOption = None,
+    gres: GresOption = None,
+    array_size: ArraySizeOption = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Give failed trials another try, after their code was mended.")
     ] = False,
@@ -38,8 +55,23 @@ def run(
 
         with Project.for_design(design, folder=project, store=store) as opened:
             wanted = opened.design(design)
+            options = executor_options(
+                address=address,
+                resources=resources,
+                partition=partition,
+                time=time,
+                gres=gres,
+                array_size=array_size,
+            )
             with following(output, wanted) as on_event:
-                opened.run(wanted, workers=workers, executor=executor, on_event=on_event, retry_failed=retry_failed)
+                opened.run(
+                    wanted,
+                    workers=workers,
+                    executor=executor,
+                    on_event=on_event,
+                    retry_failed=retry_failed,
+                    options=options,
+                )
             [reached] = opened.status(wanted.name)
             evidence = opened.evidence(wanted.name)
             output.show(

@@ -20,6 +20,8 @@ METRICS_VARIABLE = "TUNEBOOK_METRICS"
 TRIAL_FILE = "trial.json"
 METRICS_FILE = "metrics.jsonl"
 SPOOL_FOLDER = "spool"
+#: Folders of attempts lie beside the trial's checkpoints and are numbered from 1.
+ATTEMPT = "attempt-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,11 @@ class Assignment:
     def metrics(self) -> Path:
         """The JSON-lines file for scripts in any language."""
         return self.spool / METRICS_FILE
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether another attempt at the trial has begun since, so that this one may leave nothing more."""
+        return (self.checkpoints.parent / f"{ATTEMPT}{self.attempt + 1}").exists()
 
     def environment(self) -> dict[str, str]:
         """The two variables by which a script finds its assignment and reports."""

@@ -59,12 +59,26 @@ def newest(folder: Path) -> tuple[int, Path] | None:
 
 
 class Checkpoints:
-    """The folder of checkpoints, held by the one process that trains the trial."""
+    """The folder of checkpoints, held by the one process that trains the trial.
 
-    def __init__(self, folder: Path, direction: Direction, keep_best: int) -> None:
+    It goes on from ``start_step``: later checkpoints were left by a process that was taken for dead, and
+    belong to no curve. ``may_keep`` raises when that has happened to this one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        direction: Direction,
+        keep_best: int,
+        *,
+        start_step: int | None = None,
+        may_keep: Callable[[], None] = lambda: None,
+    ) -> None:
         self._folder = folder
         self._direction: Direction = direction
         self._keep_best = keep_best
+        self._start_step = start_step
+        self._may_keep = may_keep
         self._found: list[Checkpoint] | None = None
 
     def save(self, step: int, value: float, save: Callable[[Path], object]) -> Path:
@@ -72,6 +86,7 @@ class Checkpoints:
 
         Raises what ``save`` raises, ``FileNotFoundError`` when it wrote nothing at the path it got.
         """
+        self._may_keep()
         self._open()
         made = Checkpoint(step, value)
         final = self._folder / made.name
@@ -81,6 +96,7 @@ class Checkpoints:
             save(temporary)
             _check_written(temporary)
             _flush(temporary)
+            self._may_keep()
             _put_in_place(temporary, final)
         finally:
             shutil.rmtree(temporary.parent, ignore_errors=True)
@@ -100,6 +116,11 @@ class Checkpoints:
             for left in self._folder.glob(f"{UNFINISHED}*"):
                 shutil.rmtree(left, ignore_errors=True)
             self._found = read_checkpoints(self._folder)
+            if self._start_step is not None:
+                stray = [one for one in self._found if one.step >= self._start_step]
+                self._found = [one for one in self._found if one.step < self._start_step]
+                for one in stray:
+                    _remove(self._folder / one.name)
         return self._found
 
     def _keep(self, found: list[Checkpoint]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import SupportsFloat
 
 from tunebook.core.config import Config, Value
+from tunebook.errors import LeaseLost
 from tunebook.handle.assignment import Assignment
 from tunebook.handle.checkpoints import Checkpoints
 from tunebook.handle.spool import SUFFIX, Spool, is_metric_name
@@ -38,7 +39,13 @@ class Trial(Mapping[str, Value]):
         self._metric = assignment.metric
         self._latest = (-1, math.nan)
         self._unscored = -1
-        self._checkpoints = Checkpoints(assignment.checkpoints, assignment.direction, assignment.keep_best)
+        self._checkpoints = Checkpoints(
+            assignment.checkpoints,
+            assignment.direction,
+            assignment.keep_best,
+            start_step=assignment.start_step,
+            may_keep=self._may_keep,
+        )
         self._renew_writers()
         _TRIALS.add(self)
 
@@ -141,7 +148,8 @@ class Trial(Mapping[str, Value]):
         """Keep the state after ``step``: ``save(path)`` writes a file or a folder at ``path``.
 
         It replaces an older one only when it is complete. The best few by the objective's metric
-        and the newest stay. Returns where it lies now.
+        and the newest stay. Returns where it lies now. ``LeaseLost`` when another attempt at the trial
+        has begun, because this one was taken for dead.
         """
         step = _whole(step)
         if not 0 <= step <= MAX_STEP:
@@ -149,6 +157,12 @@ class Trial(Mapping[str, Value]):
         logged_at, value = self._latest
         self._unscored = -1 if logged_at == step else step
         return self._checkpoints.save(step, value if logged_at <= step else math.nan, save)
+
+    def _may_keep(self) -> None:
+        if self._assignment.is_superseded:
+            raise LeaseLost(
+                f"attempt {self._assignment.attempt} at trial {self.id} was taken for dead and another one has begun"
+            )
 
     def close(self) -> None:
         """Release the files. Logging goes on in new ones."""

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from tunebook.core.problems import Problems
 from tunebook.errors import InputError
 
 PROJECT_FILE = "tunebook.toml"
 ROUNDS = "rounds"
-SETTINGS = ("name", "store")
+#: Of tunebook.toml: a table of options for each executor, as in [executor.ray].
+EXECUTOR = "executor"
+SETTINGS = ("name", "store", EXECUTOR)
 TEMPLATE = "template"
 #: Endings of the example's files; what a Python run leaves beside them is not part of it.
 TEMPLATE_ENDINGS = (".toml", ".py")
@@ -26,7 +29,7 @@ def nearest_project(folder: Path) -> Path | None:
     return next((place for place in (folder, *folder.parents) if (place / PROJECT_FILE).is_file()), None)
 
 
-def read_settings(root: Path) -> dict[str, str]:
+def read_settings(root: Path) -> dict[str, Any]:
     """What tunebook.toml says; nothing where there is none. ``InputError`` lists what is wrong with it."""
     path = root / PROJECT_FILE
     if not path.is_file():
@@ -38,7 +41,10 @@ def read_settings(root: Path) -> dict[str, str]:
     problems = Problems((str(path),))
     problems.unknown_keys(table, SETTINGS)
     for key, value in table.items():
-        if not isinstance(value, str):
+        if key == EXECUTOR:
+            if not (isinstance(value, dict) and all(isinstance(options, dict) for options in value.values())):
+                problems.add("it has to hold a table for each executor, such as [executor.ray]", key)
+        elif not isinstance(value, str):
             problems.add(f"{value!r} is not a string", key)
     problems.raise_if_any()
     return table

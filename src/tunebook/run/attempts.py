@@ -15,8 +15,9 @@ from tunebook.handle.checkpoints import newest
 from tunebook.run.command import render
 from tunebook.run.folders import CHECKPOINTS, OUTPUT, attempt_folder, trial_folder
 from tunebook.run.ingest import Buffer, Busy, Ingest
-from tunebook.run.jobs import Job
-from tunebook.run.outcome import HungWhy, ObjectiveCurve
+from tunebook.run.jobs import Job, News
+from tunebook.run.objective_curve import ObjectiveCurve
+from tunebook.run.outcome import HungWhy
 from tunebook.run.spools import Names
 from tunebook.store.store import Store
 from tunebook.store.values import Claim
@@ -38,12 +39,27 @@ class Attempt:
     stopped_at: float | None = None
     is_forced: bool = False
     is_abandoned: bool = False
+    n_rows: int = 0
     warnings: list[str] = field(default_factory=list)
 
     @property
     def start_step(self) -> int:
         """The first step of this attempt."""
         return self.job.assignment.start_step
+
+    @property
+    def losses(self) -> int:
+        """How many earlier attempts in a row were lost without a checkpoint that takes this one further."""
+        return self.claim.losses if self.start_step <= self.claim.lost_from else 0
+
+    def learn(self, news: News, now: float) -> None:
+        """Note what its executor says of it: that it waits for a place, or what was stored of it elsewhere."""
+        if news.where == "queued":
+            self.began = self.heard = now
+        if news.n_rows > self.n_rows:
+            self.n_rows, self.heard = news.n_rows, now
+        if news.curve is not None:
+            self.curve = news.curve
 
 
 def full_config(design: Round, config: Config) -> Config:
@@ -65,10 +81,12 @@ def prepare(
     folder = trial_folder(project, claim.round, claim.spec.id)
     if claim.attempt == 1:
         _make_afresh(folder)
-    else:
-        store_leftovers(store, folder, claim.attempt)
+    # The folder tells a process of an earlier attempt that is not dead yet to make no further checkpoint. Then the
+    # checkpoint to go on from is chosen, and last what was logged is stored: all up to that checkpoint is there.
+    attempt_folder(folder, claim.attempt).mkdir(parents=True, exist_ok=claim.attempt > 1)
     assignment = assign(claim, design, folder)
-    assignment.directory.mkdir(parents=True, exist_ok=claim.attempt > 1)
+    if claim.attempt > 1:
+        store_leftovers(store, folder, claim.attempt)
     if design.command is not None:
         assignment.spool.mkdir(exist_ok=True)
     assignment.file.write_text(assignment.to_json(), encoding="utf-8")

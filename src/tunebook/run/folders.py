@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
+from tunebook.handle.assignment import ATTEMPT
+
 HOME = ".tunebook"
 TRIALS = "trials"
 CHECKPOINTS = "checkpoints"
@@ -37,7 +39,7 @@ def trial_folder(project: Path, round_name: str, trial: str) -> Path:
 
 def attempt_folder(trial: Path, attempt: int) -> Path:
     """The folder of one attempt; attempts count from 1."""
-    return trial / f"attempt-{attempt}"
+    return trial / f"{ATTEMPT}{attempt}"
 
 
 def output_file(attempt: Path) -> Path:

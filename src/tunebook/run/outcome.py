@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
-
-from tunebook.core.objective import Objective
 from tunebook.core.outcome import Cause, Outcome
-from tunebook.evidence import FloatArray, IntArray
 from tunebook.handle.ending import says_out_of_memory, shortened
 from tunebook.run.jobs import Exit
-from tunebook.run.spools import Names
+from tunebook.run.objective_curve import ObjectiveCurve
+
+#: A trial that was lost this often without a new checkpoint in between most likely kills what runs it.
+MOST_LOSSES = 3
 
 HungWhy: TypeAlias = Literal["silent", "too_long"]
 
@@ -22,75 +21,8 @@ HungWhy: TypeAlias = Literal["silent", "too_long"]
 class Retry:
     """The attempt ended without an outcome for its trial; ``reason`` is the store's word for why."""
 
-    reason: Literal["killed", "hung", "lost"]
+    reason: Literal["stopped", "killed", "hung", "lost"]
     detail: str
-
-
-@dataclass(slots=True)
-class ObjectiveCurve:
-    """What is known of the objective's curve of one trial, in constant memory.
-
-    ``last`` is the value at the highest step; of several at one step the one logged last.
-    """
-
-    objective: Objective
-    n_points: int = 0
-    n_finite: int = 0
-    last_step: int = -1
-    last: float = float("nan")
-    metrics: set[str] = field(default_factory=set)
-    _best: tuple[float, int] = (float("nan"), -1)
-    _recent: dict[int, float] = field(default_factory=dict)
-
-    def add(self, names: Names, steps: IntArray, values: FloatArray) -> None:
-        """Take in rows in the order they were logged; ``values`` has shape (n, len(names))."""
-        self.metrics.update(names)
-        if self.objective.metric not in names or not len(steps):
-            return
-        column = values[:, names.index(self.objective.metric)]
-        self.n_points += len(column)
-        self.n_finite += int(np.isfinite(column).sum())
-        newest = len(steps) - 1 - int(np.argmax(steps[::-1]))
-        if steps[newest] >= self.last_step:
-            self.last_step, self.last = int(steps[newest]), float(column[newest])
-        self._reduce(steps, column)
-
-    @property
-    def score(self) -> tuple[float, int]:
-        """The objective and the step it was reached at; (NaN, -1) when it is not finite."""
-        kind = self.objective.reduction.kind
-        if kind == "best":
-            return self._best
-        recent = sorted(self._recent.items())
-        if kind == "at":
-            recent = [point for point in recent if point[0] <= self.objective.reduction.number]
-        n_averaged = self.objective.reduction.number if kind == "last" else 1
-        values = [value for _, value in recent[-n_averaged:]]
-        if not values or not np.isfinite(values).all():
-            return float("nan"), -1
-        return float(np.mean(values)), recent[-1][0]
-
-    def _reduce(self, steps: IntArray, column: FloatArray) -> None:
-        kind, number = self.objective.reduction.kind, self.objective.reduction.number
-        if kind == "best":
-            keys = np.where(np.isfinite(column), self.objective.sign * column, np.inf)
-            best = int(np.argmin(keys))
-            if self.objective.is_better(float(column[best]), self._best[0]):
-                self._best = float(column[best]), int(steps[best])
-            return
-        if kind == "at":
-            steps, column = steps[steps <= number], column[steps <= number]
-        n_kept = number if kind == "last" else 1
-        # Only the newest points can matter; of several at one step the one logged last.
-        for place in np.argsort(steps, kind="stable")[-4 * n_kept :]:
-            self._recent[int(steps[place])] = float(column[place])
-        for step in sorted(self._recent)[:-n_kept]:
-            del self._recent[step]
-
-    @property
-    def is_diverged(self) -> bool:
-        """Whether it was logged and ended non-finite, or never was finite."""
-        return self.n_points > 0 and not np.isfinite(self.last)
 
 
 def judge(
@@ -106,18 +38,28 @@ def judge(
     """The outcome of the trial, or that it is to be started again.
 
     ``hung`` says why the runner ended it itself, after ``limit_seconds``. ``mishaps`` counts earlier
-    attempts that were killed or hung, ``losses`` those that were lost; ``retries`` is how many are allowed.
+    attempts that were killed or hung, ``losses`` those in a row that were lost without getting any further;
+    ``retries`` is how many are allowed, of losses never more than ``MOST_LOSSES`` in all.
     """
     if hung is not None:
         return _hung(hung, limit_seconds or 0.0, ended, mishaps < retries)
+    if ended.is_preempted:
+        return Retry(reason="stopped", detail="its machine was taken away from it")
     if ended.is_lost:
-        return _again("lost", Cause.LOST, "the process that ran it vanished", losses < retries)
+        after = f": {shortened(ended.tail)}" if ended.tail else ""
+        may_retry = losses < min(retries, MOST_LOSSES - 1)
+        return _again("lost", Cause.LOST, f"the process that ran it vanished{after}", may_retry)
     infeasible = _infeasible(ended)
     if infeasible is not None:
         return infeasible
     if ended.signal is not None:
         return _again("killed", Cause.KILLED, _killed_words(ended), mishaps < retries)
     return _of_curve(ended, curve)
+
+
+def is_poison(losses: int) -> bool:
+    """Whether a trial was lost so often that it is not to be started again."""
+    return losses >= MOST_LOSSES
 
 
 def _of_curve(ended: Exit, curve: ObjectiveCurve) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -14,7 +13,8 @@ from tunebook.run.clock import Clock
 from tunebook.run.events import Best, OnEvent, TrialEnded, Warned
 from tunebook.run.ingest import Buffer
 from tunebook.run.jobs import Exit
-from tunebook.run.outcome import ObjectiveCurve, Retry, judge, no_objective_words
+from tunebook.run.objective_curve import ObjectiveCurve
+from tunebook.run.outcome import Retry, judge, no_objective_words
 from tunebook.store.store import Store
 from tunebook.store.values import Claim, EndReason
 
@@ -54,7 +54,6 @@ class Paperwork:
     buffer: Buffer = field(init=False)
     _ended: list[_Ended] = field(default_factory=list)
     _first_unwritten: float = 0.0
-    _losses: Counter[str] = field(default_factory=Counter)
     _has_objective: bool = False
     _sweeper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
@@ -94,7 +93,9 @@ class Paperwork:
 
         ``InputError`` when the first trial of a run never logged the objective: no other will.
         """
-        self.hear(attempt, is_last=True)
+        self._hear_last(attempt, ended)
+        if ended.curve is not None:
+            attempt.curve = ended.curve
         if attempt.is_abandoned:
             self._close(attempt)
             self._tell(attempt, ended.seconds, released="taken over")
@@ -102,7 +103,7 @@ class Paperwork:
         curve = self._whole_curve(attempt)
         judged = self._judged(attempt, ended, curve)
         if isinstance(judged, Retry):
-            self._close(attempt)
+            self._close(attempt, may_be_alive=ended.is_lost)
             self._give_back(attempt.claim, judged.reason, judged.detail)
             self._tell(attempt, ended.seconds, released=judged.reason)
             return True
@@ -118,8 +119,8 @@ class Paperwork:
 
     def stopped(self, attempt: Attempt, ended: Exit) -> None:
         """Keep what a stopped attempt logged and give its trial back."""
-        self.hear(attempt, is_last=True)
-        self._close(attempt)
+        self._hear_last(attempt, ended)
+        self._close(attempt, may_be_alive=ended.is_lost)
         self.give_back(attempt.claim)
         self._tell(attempt, ended.seconds, released="stopped")
 
@@ -159,15 +160,13 @@ class Paperwork:
 
     def _judged(self, attempt: Attempt, ended: Exit, curve: ObjectiveCurve) -> Outcome | Retry:
         why, limit = attempt.hung or (None, None)
-        losses = self._losses[attempt.claim.spec.id]
-        self._losses[attempt.claim.spec.id] += ended.is_lost
         return judge(
             ended,
             curve,
             hung=why,
             limit_seconds=limit,
             mishaps=attempt.claim.mishaps,
-            losses=losses,
+            losses=attempt.losses,
             retries=self.design.run.retries,
         )
 
@@ -179,10 +178,22 @@ class Paperwork:
             self.mean_seconds = one.seconds
         self.mean_seconds += NEWEST_WEIGHT * (one.seconds - self.mean_seconds)
 
-    def _close(self, attempt: Attempt) -> None:
-        """All that an ended attempt logged is in the store from now on, and its files are gone."""
+    def _hear_last(self, attempt: Attempt, ended: Exit) -> None:
+        if ended.is_lost:
+            self.hear(attempt)  # with a journal, since its files may grow after this
+        self.hear(attempt, is_last=True)
+
+    def _close(self, attempt: Attempt, *, may_be_alive: bool = False) -> None:
+        """All that an ended attempt logged is in the store from now on, and its files are gone.
+
+        With ``may_be_alive`` they stay for the next attempt: a process that was lost sight of may log some more and
+        make a checkpoint after that, and what leads up to a checkpoint must not be missing.
+        """
         self.send_curves()
-        attempt.ingest.discard()
+        if may_be_alive:
+            attempt.ingest.close()
+        else:
+            attempt.ingest.discard()
 
     def _give_back(self, claim: Claim, reason: EndReason, detail: str) -> None:
         try:

@@ -79,7 +79,10 @@ def is_alive(pid: int, started: datetime) -> bool:
 
 
 def kill_strays(token: str) -> int:
-    """Kill every process that carries ``token`` in its environment, until none is left; how many that were."""
+    """Kill every process that carries ``token`` in its environment, until none is left; how many that were.
+
+    Tokens that go on with ``-`` behind it belong to it.
+    """
     killed: set[int] = set()
     for _ in range(STRAY_ROUNDS):
         found = [pid for pid in _marked(f"{RUN_VARIABLE}={token}".encode()) if pid != os.getpid()]
@@ -149,7 +152,8 @@ def _marked(mark: bytes) -> Iterator[int]:
         if not folder.name.isdigit():
             continue
         try:
-            is_marked = mark in (folder / "environ").read_bytes().split(b"\0")
+            words = (folder / "environ").read_bytes().split(b"\0")
+            is_marked = any(word == mark or word.startswith(mark + b"-") for word in words)
             state = (folder / "stat").read_text().rpartition(")")[2].split()[0] if is_marked else ""
         except OSError:
             continue

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tunebook.core.round import Round
 from tunebook.errors import InputError
 from tunebook.evidence import ranking
 from tunebook.run import devices, provenance
-from tunebook.run.clock import Clock, SystemClock
+from tunebook.run.clock import Clock, StoreClock, SystemClock
 from tunebook.run.command import check_program, search_path
 from tunebook.run.events import Best, Event, OnEvent
 from tunebook.run.executors import check_executor, open_executor
@@ -56,6 +56,7 @@ def run_round(
     function: Callable[..., Any] | None = None,
     refill: Callable[[int], int] | None = None,
     clock: Clock | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> RunReport:
     """Run all trials of round ``name`` that have not ended yet; its design and trials are in ``store``.
 
@@ -63,19 +64,21 @@ def run_round(
     start and none waits, and stands for a search that goes on from what trials showed (X1).
 
     ``function`` is the pipeline itself, where the caller has it at hand. ``on_event`` is told what happens.
+    ``options`` are those of the executor, such as a cluster's address.
     ``InputError`` before any trial starts when the pipeline, the command or the number of workers is
     wrong, and after the first trial when the objective is never logged. ``Interrupted`` when SIGINT or
     SIGTERM stopped it: the next call goes on.
     """
-    clock = clock or SystemClock()
+    clock = StoreClock(store, clock or SystemClock())
     began = clock.monotonic()
     _check_workers(workers)
-    check_executor(executor)
+    entry = check_executor(executor, options)
     project = project.resolve()
-    environment = run_environment(workers)
+    environment = run_environment(workers, None if entry.is_elsewhere else devices.usable_cores())
     if design.command is not None:
         check_program(design.command, project, environment["PATH"])
-    shares = devices.share_devices(devices.visible_devices(os.environ), workers, design.run.gpus)
+    own_devices = () if entry.is_elsewhere else devices.visible_devices(os.environ)
+    shares = devices.share_devices(own_devices, workers, design.run.gpus)
     counts = store.counts(name)
     if is_over(counts) and refill is not None:
         refill(workers)
@@ -84,6 +87,9 @@ def run_round(
         return RunReport(round=name, counts=counts, n_ended=0, seconds=0.0, best=best_so_far(store, name, counts))
     owner = this_process(clock)
     setup = _setup(name, design, project, workers, owner, environment, function)
+    if entry.is_elsewhere:
+        reachable = store.url if store.url.startswith("postgresql") else None
+        setup = replace(setup, options=dict(options or {}), store=reachable)
     record = provenance.record(
         design,
         project,
@@ -128,9 +134,12 @@ def run_round(
     )
 
 
-def run_environment(workers: int) -> dict[str, str]:
-    """What all processes of a run get on top of this process's environment."""
-    threads = devices.thread_environment(os.environ, workers, devices.usable_cores())
+def run_environment(workers: int, cores: int | None) -> dict[str, str]:
+    """What all processes of a run get on top of this process's environment.
+
+    ``cores`` of this machine are shared by the workers; None where a cluster says how many a trial has.
+    """
+    threads = devices.thread_environment(os.environ, workers, cores) if cores is not None else {}
     return {**threads, "PATH": search_path(os.environ)}
 
 
@@ -174,6 +183,9 @@ def _setup(
         pipeline=design.pipeline,
         function=function,
         environment={**environment, RUN_VARIABLE: owner.id},
+        objective=design.objective,
+        gpus=design.run.gpus,
+        memory_gib=design.run.memory_gib,
     )
 
 

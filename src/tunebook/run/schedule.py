@@ -27,6 +27,10 @@ TELL_WAIT_SECONDS = 10.0
 INLINE_LEASE_SECONDS = 24 * 3600.0
 #: How long a child may take to end itself before it is killed.
 GRACE_SECONDS = 5.0
+#: A trial that was killed or lost waits before it is tried again: at first this long, then ever longer.
+FIRST_PAUSE_SECONDS = 0.1
+PAUSE_GROWTH = 4.0
+LONGEST_PAUSE_SECONDS = 60.0
 #: A round that others finish is looked at this often.
 IDLE_SECONDS = 1.0
 
@@ -57,6 +61,14 @@ def n_to_claim(free: int, waiting: int, workers: int, mean_seconds: float | None
     if free <= waiting:
         return 0
     return free + ahead - waiting
+
+
+def pause_seconds(n_bad: int) -> float:
+    """How long a trial waits of whose attempts ``n_bad`` were killed, hung or lost."""
+    if n_bad == 0:
+        return 0.0
+    # The growth is bounded before it is computed: a power of a large count is no float.
+    return min(FIRST_PAUSE_SECONDS * PAUSE_GROWTH ** min(n_bad - 1, 10), LONGEST_PAUSE_SECONDS)
 
 
 def hung(options: RunOptions, now: float, began: float, heard: float) -> tuple[HungWhy, float] | None:

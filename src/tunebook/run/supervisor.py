@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from tunebook.run.clock import Clock
 from tunebook.run.devices import slot_environment
 from tunebook.run.events import OnEvent, Progress, TrialStarted, Warned
 from tunebook.run.jobs import Executor, Exit
+from tunebook.run.outcome import is_poison
 from tunebook.run.paperwork import Paperwork
 from tunebook.run.recovery import recover
 from tunebook.run.stopping import StopRequest, abandon, end_firmly, end_softly
@@ -43,6 +44,7 @@ class Supervisor:
     stop: StopRequest = field(default_factory=StopRequest)
     _running: dict[int, Attempt] = field(default_factory=dict)
     _waiting: deque[Claim] = field(default_factory=deque)
+    _resting: list[tuple[float, Claim]] = field(default_factory=list)
     _free: list[int] = field(default_factory=list)
     _is_drained: bool = False
 
@@ -65,7 +67,7 @@ class Supervisor:
         tick, renew, look = self._timers()
         while not self.stop.count:
             self._fill()
-            is_idle, is_waiting = not self._running, self.paperwork.is_waiting
+            is_idle, is_waiting = not (self._running or self._resting), self.paperwork.is_waiting
             if is_idle and not is_waiting and self._is_drained and look.is_due(self.clock.monotonic()):
                 if schedule.is_over(self.store.counts(self.name)):
                     break
@@ -101,7 +103,9 @@ class Supervisor:
         return self.store.patient(schedule.PATIENCE_SECONDS, on_wait)
 
     def _wait(self) -> float:
-        return schedule.wait_seconds(self.design.run, bool(self._running))
+        wait = schedule.wait_seconds(self.design.run, bool(self._running))
+        rest = min((ready_at for ready_at, _ in self._resting), default=None)
+        return wait if rest is None else min(wait, max(rest - self.clock.monotonic(), 0.0))
 
     def _recover(self) -> None:
         recover(self.store, self.name, self.owner, self.clock.now())
@@ -110,10 +114,28 @@ class Supervisor:
 
     def _fill(self) -> None:
         """Give every free slot a trial."""
+        self._wake()
         while self._free and not self.stop.count:
-            if not self._waiting and not self._claim():
-                return
+            while not self._waiting:
+                if not self._claim():
+                    return
             self._start(self._waiting.popleft())
+
+    def _wake(self) -> None:
+        """Trials that rested long enough are next."""
+        now = self.clock.monotonic()
+        self._waiting.extendleft(claim for ready_at, claim in self._resting if ready_at <= now)
+        self._resting = [one for one in self._resting if one[0] > now]
+
+    def _rest(self, claims: Sequence[Claim]) -> None:
+        """Trials that were killed or lost before wait, the longer the more often that was."""
+        now = self.clock.monotonic()
+        for claim in claims:
+            pause = schedule.pause_seconds(claim.mishaps + claim.losses)
+            if pause > 0:
+                self._resting.append((now + pause, claim))
+            else:
+                self._waiting.append(claim)
 
     def _claim(self) -> bool:
         """Claim trials for the free slots; whether there were any."""
@@ -129,7 +151,7 @@ class Supervisor:
             lease_seconds=schedule.INLINE_LEASE_SECONDS if self.executor.runs_here else schedule.LEASE_SECONDS,
             provenance=self.provenance,
         )
-        self._waiting.extend(claims)
+        self._rest(claims)
         self._is_drained = not claims
         return bool(claims)
 
@@ -147,6 +169,10 @@ class Supervisor:
         environment = slot_environment(self.devices[slot])
         now = self.clock.monotonic()
         attempt = prepare(self.store, self.paperwork.buffer, claim, self.design, self.project, slot, environment, now)
+        if is_poison(attempt.losses):
+            self._free.append(slot)
+            self.paperwork.conclude(attempt, Exit(key=claim.attempt_key, seconds=0.0))
+            return
         self._running[claim.attempt_key] = attempt
         self.on_event(
             TrialStarted(
@@ -165,9 +191,17 @@ class Supervisor:
     def _listen(self) -> None:
         """Store what the running trials logged since."""
         for attempt in list(self._running.values()):
-            self.paperwork.hear(attempt)
+            self._hear(attempt)
         self.paperwork.send_curves()
         self._abandon_refused()
+
+    def _hear(self, attempt: Attempt) -> None:
+        """Take in what there is of one attempt, wherever its metrics are."""
+        news = self.executor.news(attempt.claim.attempt_key)
+        if news.where == "files":
+            self.paperwork.hear(attempt)
+        else:
+            attempt.learn(news, self.clock.monotonic())
 
     def _renew(self) -> None:
         held = self.store.renew(self.owner.id, now=self.clock.now(), lease_seconds=schedule.LEASE_SECONDS)
@@ -175,6 +209,7 @@ class Supervisor:
             if key not in held:
                 abandon(self.executor, attempt)
         self._waiting = deque(claim for claim in self._waiting if claim.attempt_key in held)
+        self._resting = [one for one in self._resting if one[1].attempt_key in held]
 
     def _abandon_refused(self) -> None:
         for key in self.paperwork.refused & self._running.keys():
@@ -193,7 +228,7 @@ class Supervisor:
         """Whether a limit is over, also after listening once more."""
         if schedule.hung(self.design.run, now, attempt.began, attempt.heard) is None:
             return False
-        self.paperwork.hear(attempt)
+        self._hear(attempt)
         return schedule.hung(self.design.run, now, attempt.began, attempt.heard) is not None
 
     def _tell(self) -> None:
@@ -229,7 +264,8 @@ class Supervisor:
                 end_firmly(self.executor, attempt, now, at_once=self.stop.count > 1)
             for ended in self.executor.poll(schedule.WAIT_SECONDS):
                 self.paperwork.stopped(self._running.pop(ended.key), ended)
-        for claim in self._waiting:
+        for claim in (*self._waiting, *(claim for _, claim in self._resting)):
             self.paperwork.give_back(claim)
         self._waiting.clear()
+        self._resting.clear()
         self.paperwork.close()

@@ -6,18 +6,19 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, or_, select, text, update
 
 from tunebook.core.outcome import Outcome
 from tunebook.errors import LeaseLost
 from tunebook.store import curves
 from tunebook.store.engine import is_again
 from tunebook.store.rounds import key_of
-from tunebook.store.schema import Record, attempt_ends, attempts, outcomes, owners, queue, trials
+from tunebook.store.schema import Record, attempt_ends, attempts, outcomes, owners, queue, resumes, trials
 from tunebook.store.trials import SPEC_COLUMNS, spec_of
 from tunebook.store.values import MISHAPS, Claim, EndReason, Lease, Owner, seconds_of, time_of
 
 TOKEN_BYTES = 12
+_HISTORY = ("mishaps", "losses", "lost_from")
 RAN_OUT = "the lease ran out: its owner did not renew it"
 DECLARED_DEAD = "the owner is gone"
 
@@ -35,14 +36,11 @@ _FREE = (
     .with_for_update(skip_locked=True, of=queue)
 )
 _EARLIER = (
-    select(
-        attempts.c.trial_id,
-        func.max(attempts.c.number),
-        func.sum(case((attempt_ends.c.reason.in_(MISHAPS), 1), else_=0)),
-    )
+    select(attempts.c.trial_id, attempts.c.number, attempt_ends.c.reason, resumes.c.start_step)
     .join_from(attempts, attempt_ends, isouter=True)
+    .join(resumes, resumes.c.attempt_id == attempts.c.id, isouter=True)
     .where(attempts.c.trial_id.in_(bindparam("trials", expanding=True)))
-    .group_by(attempts.c.trial_id)
+    .order_by(attempts.c.trial_id, attempts.c.number)
 )
 _OF_SERIES = (
     select(queue.c.trial_id, queue.c.attempt_id, queue.c.token, attempts.c.number, *SPEC_COLUMNS)
@@ -141,7 +139,7 @@ def claim(
         return ()
     end_attempts(connection, [row.attempt_id for row in free if row.attempt_id is not None], "lost", RAN_OUT, now)
     keys = [row.trial_id for row in free]
-    earlier = {row[0]: (row[1], row[2]) for row in connection.execute(_EARLIER, {"trials": keys})}
+    earlier = _earlier(connection, keys)
     _add_owner(connection, owner)
     made = _start(connection, keys, earlier, owner, now, provenance, series)
     until = now + lease_seconds
@@ -240,7 +238,7 @@ def _attempt_keys(connection: Connection, ended: Claim) -> Sequence[int]:
 def _start(
     connection: Connection,
     trial_keys: Sequence[int],
-    earlier: Mapping[int, tuple[int, int]],
+    earlier: Mapping[int, Mapping[str, int]],
     owner: Owner,
     now: float,
     provenance: str | None,
@@ -250,7 +248,7 @@ def _start(
     rows = [
         {
             "trial_id": key,
-            "number": earlier.get(key, (0, 0))[0] + 1,
+            "number": earlier[key]["number"] + 1 if key in earlier else 1,
             "token": f"{series}{place}",
             "owner_id": owner.id,
             "provenance_id": provenance,
@@ -265,7 +263,7 @@ def _start(
             "attempt": row["number"],
             "attempt_key": int(key),
             "token": row["token"],
-            "mishaps": int(earlier.get(trial_key, (0, 0))[1]),
+            **_history(earlier, trial_key),
         }
         for trial_key, row, key in zip(trial_keys, rows, made, strict=True)
     ]
@@ -279,8 +277,7 @@ def new_series() -> str:
 def _lent(connection: Connection, name: str, owner: Owner, series: str) -> tuple[Claim, ...]:
     """What a call whose answer got lost was lent."""
     found = connection.execute(_OF_SERIES, {"owner": owner.id, "series": series}).all()
-    keys = [row.trial_id for row in found]
-    mishaps = {row[0]: row[2] for row in connection.execute(_EARLIER, {"trials": keys})}
+    earlier = _earlier(connection, [row.trial_id for row in found], before={row.trial_id: row.number for row in found})
     return tuple(
         Claim(
             round=name,
@@ -289,7 +286,7 @@ def _lent(connection: Connection, name: str, owner: Owner, series: str) -> tuple
             attempt=row.number,
             attempt_key=row.attempt_id,
             token=row.token,
-            mishaps=int(mishaps.get(row.trial_id, 0)),
+            **_history(earlier, row.trial_id),
         )
         for row in found
     )
@@ -298,6 +295,28 @@ def _lent(connection: Connection, name: str, owner: Owner, series: str) -> tuple
 def _ended_as(connection: Connection, held_claim: Claim) -> str | None:
     reason: str | None = connection.execute(_ENDED_AS, {"attempt": held_claim.attempt_key}).scalar()
     return reason
+
+
+def _history(earlier: Mapping[int, Mapping[str, int]], trial_key: int) -> dict[str, int]:
+    return {name: earlier[trial_key][name] if trial_key in earlier else 0 for name in _HISTORY}
+
+
+def _earlier(
+    connection: Connection, trial_keys: Sequence[int], before: Mapping[int, int] | None = None
+) -> dict[int, dict[str, int]]:
+    """What is known of the earlier attempts at each trial that had any; of those ``before`` a number if given."""
+    found: dict[int, dict[str, int]] = {}
+    for trial, number, reason, start in connection.execute(_EARLIER, {"trials": trial_keys}):
+        if before is not None and number >= before[trial]:
+            continue
+        known = found.setdefault(trial, {"number": 0, "mishaps": 0, "losses": 0, "lost_from": 0})
+        known["number"] = number
+        known["mishaps"] += reason in MISHAPS
+        start_step = start or 0
+        goes_on = reason == "lost" and known["losses"] > 0 and start_step == known["lost_from"]
+        known["losses"] = known["losses"] + 1 if goes_on else int(reason == "lost")
+        known["lost_from"] = start_step
+    return found
 
 
 def _loan(attempt: Mapping[str, Any], owner: Owner, until: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tunebook.core.outcome import Outcome, Status
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialSpec
 from tunebook.evidence import Curves, Evidence
-from tunebook.store import curves, imports, leases, records, rounds, snapshot, trials, versions
+from tunebook.store import clock, curves, imports, leases, records, rounds, snapshot, trials, versions
 from tunebook.store.engine import Database
 from tunebook.store.imports import ImportedTrial
 from tunebook.store.packing import CurveBlock
@@ -26,6 +26,7 @@ from tunebook.store.values import (
     RoundRow,
     SyncReport,
     TrialRow,
+    optional_time,
     seconds_of,
 )
 
@@ -86,6 +87,10 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def time(self) -> datetime | None:
+        """The time by the clock of the server that holds the store; None where this machine holds it."""
+        return optional_time(self._database.read(clock.now))
 
     # Rounds
 

@@ -32,8 +32,9 @@ class Owner:
 class Claim:
     """The right to run one trial once, until its lease runs out.
 
-    ``attempt`` counts from 1; ``mishaps`` of the earlier ones ended killed or hung. ``attempt_key`` names
-    this attempt in the whole store, ``token`` proves that the lease is still this one.
+    ``attempt`` counts from 1; ``mishaps`` of the earlier ones ended killed or hung. The last ``losses`` of
+    them were lost, all having begun at step ``lost_from``. ``attempt_key`` names this attempt in the whole
+    store, ``token`` proves that the lease is still this one.
     """
 
     round: str
@@ -43,6 +44,8 @@ class Claim:
     attempt_key: int
     token: str
     mishaps: int
+    losses: int = 0
+    lost_from: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

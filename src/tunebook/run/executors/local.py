@@ -16,7 +16,7 @@ from typing import Any
 from tunebook.errors import InputError, Problem, RunError
 from tunebook.run import preload
 from tunebook.run.executors.spawn import Spawn
-from tunebook.run.jobs import Executor, Exit, Job, Setup, exit_of, tail_of
+from tunebook.run.jobs import HERE, Executor, Exit, Job, News, Setup, exit_of, tail_of
 from tunebook.run.processes import die_with_parent, kill, kill_strays
 
 PRELOAD_LOG = "preload.log"
@@ -43,6 +43,7 @@ class Local:
         self._inner: Executor = Forking(setup) if can_fork() else Spawn(setup)
         self.start = self._inner.start
         self.poll = self._inner.poll
+        self.news = self._inner.news
         self.stop = self._inner.stop
         self.close = self._inner.close
 
@@ -88,6 +89,10 @@ class Forking:
             self._wait(timeout)
         ended, self._ended = self._ended, []
         return ended
+
+    def news(self, key: int) -> News:  # noqa: ARG002
+        """Its files tell everything."""
+        return HERE
 
     def stop(self, key: int, *, force: bool) -> None:
         """Signal the whole group of a job."""

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from tunebook.errors import InputError, Problem
-from tunebook.run.jobs import Exit, Job, Setup, exit_of, tail_of
+from tunebook.run.jobs import HERE, Exit, Job, News, Setup, exit_of, tail_of
 from tunebook.run.processes import MemoryKills, kill_group
 
 CHILD_MODULE = "tunebook.run.child"
@@ -60,6 +60,10 @@ class Spawn:
         for one in ended:
             self._running.pop(one.key, None)
         return ended
+
+    def news(self, key: int) -> News:  # noqa: ARG002
+        """Its files tell everything."""
+        return HERE
 
     def stop(self, key: int, *, force: bool) -> None:
         """Signal the group of a job; where there are no groups, its process."""
