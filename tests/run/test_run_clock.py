@@ -213,3 +213,24 @@ def test_a_process_that_is_not_dead_yet_leaves_no_hole_and_no_checkpoint(
     assert project.heard(TrialStarted)[1].start_step == 8
     assert project.curve("train/loss") == honest_loss()
     assert project.curve() == honest_curve(0.0)
+
+
+class Waiting(Undead):
+    """An executor whose jobs never get a place; every poll loses what waits."""
+
+    def start(self, job: Job) -> None:
+        if job.assignment.attempt <= 5:
+            self._ended.append(exit_of(job, seconds=0.0, code=None))
+        else:
+            self._inner.start(job)
+
+
+def test_losing_a_trial_that_waits_for_a_place_is_no_sign_of_poison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tunebook.run.run.open_executor", lambda name, setup: Waiting(setup))
+    monkeypatch.setattr(schedule, "LONGEST_PAUSE_SECONDS", 0.1)
+    project = Project(tmp_path, HONEST)
+    project.run("inline")
+    assert project.trials[0].attempts == 6
+    assert project.trials[0].status is Status.COMPLETE

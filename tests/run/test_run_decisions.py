@@ -26,7 +26,7 @@ from tunebook.run.devices import share_devices, slot_environment, thread_environ
 from tunebook.run.folders import folder_name, trial_folder
 from tunebook.run.jobs import Exit
 from tunebook.run.objective_curve import ObjectiveCurve
-from tunebook.run.outcome import Retry, judge
+from tunebook.run.outcome import Losses, Retry, judge
 
 METRIC = ("valid/error",)
 
@@ -113,7 +113,7 @@ def test_a_program_that_only_mentions_memory_is_complete() -> None:
     ("how", "more", "reason", "enough"),
     [
         ({"signal": 9}, {"mishaps": 2}, "killed", 3),
-        ({}, {"losses": 1, "mishaps": 9}, "lost", 2),
+        ({}, {"losses": Losses(n_begun=2, n_all=2), "mishaps": 9}, "lost", 2),
         ({"signal": 15}, {"hung": "silent", "limit_seconds": 9.0, "mishaps": 2}, "hung", 3),
     ],
 )
@@ -129,13 +129,20 @@ def test_mishaps_are_tried_again_as_often_as_allowed(
     assert "no retries are left" in last.detail
 
 
-def test_the_third_loss_is_the_last_however_many_retries_there_are() -> None:
-    assert isinstance(judge(ended(), curve_of(*GOOD), retries=99, losses=1), Retry)
-    assert isinstance(judge(ended(), curve_of(*GOOD), retries=99, losses=2), Outcome)
+@pytest.mark.parametrize(
+    ("n_begun", "n_all", "retries", "is_retried"),
+    [(2, 2, 99, True), (3, 3, 99, False), (1, 1, 0, False), (0, 1, 0, True), (0, 9, 99, True), (0, 10, 99, False)],
+)
+def test_losses_end_sooner_once_training_has_begun(n_begun: int, n_all: int, retries: int, is_retried: bool) -> None:
+    losses = Losses(n_begun=n_begun, n_all=n_all)
+    judged = judge(ended(), curve_of(*GOOD), retries=retries, losses=losses)
+    assert isinstance(judged, Retry) is is_retried
 
 
 def test_a_machine_that_is_taken_away_costs_no_retry() -> None:
-    judged = judge(ended(signal=15, is_preempted=True), curve_of(*GOOD), retries=0, losses=9, mishaps=9)
+    judged = judge(
+        ended(signal=15, is_preempted=True), curve_of(*GOOD), retries=0, losses=Losses(n_begun=9, n_all=9), mishaps=9
+    )
     assert judged == Retry(reason="stopped", detail="its machine was taken away from it")
 
 

@@ -13,11 +13,11 @@ from tunebook.evidence import Evidence, FloatArray, IntArray
 from tunebook.handle.assignment import SPOOL_FOLDER, TRIAL_FILE, Assignment
 from tunebook.handle.checkpoints import newest
 from tunebook.run.command import render
-from tunebook.run.folders import CHECKPOINTS, OUTPUT, attempt_folder, trial_folder
+from tunebook.run.folders import CHECKPOINTS, OUTPUT, attempt_folder, has_begun, trial_folder
 from tunebook.run.ingest import Buffer, Busy, Ingest
 from tunebook.run.jobs import Job, News
 from tunebook.run.objective_curve import ObjectiveCurve
-from tunebook.run.outcome import HungWhy
+from tunebook.run.outcome import HungWhy, Losses
 from tunebook.run.spools import Names
 from tunebook.store.store import Store
 from tunebook.store.values import Claim
@@ -40,6 +40,7 @@ class Attempt:
     is_forced: bool = False
     is_abandoned: bool = False
     n_rows: int = 0
+    losses: Losses = field(default_factory=Losses)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -48,9 +49,9 @@ class Attempt:
         return self.job.assignment.start_step
 
     @property
-    def losses(self) -> int:
-        """How many earlier attempts in a row were lost without a checkpoint that takes this one further."""
-        return self.claim.losses if self.start_step <= self.claim.lost_from else 0
+    def has_begun(self) -> bool:
+        """Whether training began, as far as is known here."""
+        return has_begun(self.job.assignment.directory)
 
     def learn(self, news: News, now: float) -> None:
         """Note what its executor says of it: that it waits for a place, or what was stored of it elsewhere."""
@@ -85,6 +86,7 @@ def prepare(
     # checkpoint to go on from is chosen, and last what was logged is stored: all up to that checkpoint is there.
     attempt_folder(folder, claim.attempt).mkdir(parents=True, exist_ok=claim.attempt > 1)
     assignment = assign(claim, design, folder)
+    losses = earlier_losses(claim, folder, assignment.start_step)
     if claim.attempt > 1:
         store_leftovers(store, folder, claim.attempt)
     if design.command is not None:
@@ -101,10 +103,19 @@ def prepare(
         curve=curve,
         began=now,
         heard=now,
+        losses=losses,
     )
     attempt.ingest.on_rows = _listener(attempt)
     attempt.ingest.on_bad = attempt.warnings.append
     return attempt
+
+
+def earlier_losses(claim: Claim, folder: Path, start_step: int) -> Losses:
+    """The attempts before this one that were lost in a row without a checkpoint that takes it further."""
+    if start_step > claim.lost_from:
+        return Losses()
+    numbers = range(claim.attempt - claim.losses, claim.attempt)
+    return Losses(n_begun=sum(has_begun(attempt_folder(folder, number)) for number in numbers), n_all=claim.losses)
 
 
 def assign(claim: Claim, design: Round, folder: Path) -> Assignment:

@@ -12,6 +12,8 @@ HOME = ".tunebook"
 TRIALS = "trials"
 CHECKPOINTS = "checkpoints"
 OUTPUT = "output.log"
+#: Marks an attempt in this process, which captures no output, while it runs.
+BEGUN = "begun"
 #: File systems take 255 bytes for a name; longer ones keep their beginning and get a hash.
 LONGEST_NAME = 120
 
@@ -45,6 +47,11 @@ def attempt_folder(trial: Path, attempt: int) -> Path:
 def output_file(attempt: Path) -> Path:
     """Where an attempt's standard output and error go."""
     return attempt / OUTPUT
+
+
+def has_begun(attempt: Path) -> bool:
+    """Whether training began in an attempt, rather than waiting for a place all the time."""
+    return output_file(attempt).exists() or (attempt / BEGUN).exists()
 
 
 def make_home(project: Path) -> None:

@@ -13,8 +13,31 @@ from tunebook.run.objective_curve import ObjectiveCurve
 
 #: A trial that was lost this often without a new checkpoint in between most likely kills what runs it.
 MOST_LOSSES = 3
+#: The same for one whose training was not seen to begin: it may have waited for a place when its driver was lost.
+MOST_UNBEGUN = 10
 
 HungWhy: TypeAlias = Literal["silent", "too_long"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """Attempts at a trial that were lost in a row and got nowhere; in ``n_begun`` of ``n_all`` training began."""
+
+    n_begun: int = 0
+    n_all: int = 0
+
+    @property
+    def is_poison(self) -> bool:
+        """Whether the trial is not to be started again."""
+        return self.n_begun >= MOST_LOSSES or self.n_all >= MOST_UNBEGUN
+
+    def after(self, *, has_begun: bool) -> Losses:
+        """With one more."""
+        return Losses(n_begun=self.n_begun + has_begun, n_all=self.n_all + 1)
+
+    def may_retry(self, retries: int) -> bool:
+        """Whether the trial is to be started again when ``retries`` are allowed."""
+        return not self.is_poison and self.n_begun <= retries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +55,14 @@ def judge(
     hung: HungWhy | None = None,
     limit_seconds: float | None = None,
     mishaps: int = 0,
-    losses: int = 0,
+    losses: Losses | None = None,
     retries: int = 0,
 ) -> Outcome | Retry:
     """The outcome of the trial, or that it is to be started again.
 
     ``hung`` says why the runner ended it itself, after ``limit_seconds``. ``mishaps`` counts earlier
-    attempts that were killed or hung, ``losses`` those in a row that were lost without getting any further;
-    ``retries`` is how many are allowed, of losses never more than ``MOST_LOSSES`` in all.
+    attempts that were killed or hung, ``losses`` those lost in a row, with this one where it was;
+    ``retries`` is how many are allowed.
     """
     if hung is not None:
         return _hung(hung, limit_seconds or 0.0, ended, mishaps < retries)
@@ -47,7 +70,7 @@ def judge(
         return Retry(reason="stopped", detail="its machine was taken away from it")
     if ended.is_lost:
         after = f": {shortened(ended.tail)}" if ended.tail else ""
-        may_retry = losses < min(retries, MOST_LOSSES - 1)
+        may_retry = (losses or Losses(n_begun=1, n_all=1)).may_retry(retries)
         return _again("lost", Cause.LOST, f"the process that ran it vanished{after}", may_retry)
     infeasible = _infeasible(ended)
     if infeasible is not None:
@@ -55,11 +78,6 @@ def judge(
     if ended.signal is not None:
         return _again("killed", Cause.KILLED, _killed_words(ended), mishaps < retries)
     return _of_curve(ended, curve)
-
-
-def is_poison(losses: int) -> bool:
-    """Whether a trial was lost so often that it is not to be started again."""
-    return losses >= MOST_LOSSES
 
 
 def _of_curve(ended: Exit, curve: ObjectiveCurve) -> Outcome:

@@ -166,7 +166,7 @@ class Paperwork:
             hung=why,
             limit_seconds=limit,
             mishaps=attempt.claim.mishaps,
-            losses=attempt.losses,
+            losses=attempt.losses.after(has_begun=attempt.has_begun),
             retries=self.design.run.retries,
         )
 

@@ -17,7 +17,6 @@ from tunebook.run.clock import Clock
 from tunebook.run.devices import slot_environment
 from tunebook.run.events import OnEvent, Progress, TrialStarted, Warned
 from tunebook.run.jobs import Executor, Exit
-from tunebook.run.outcome import is_poison
 from tunebook.run.paperwork import Paperwork
 from tunebook.run.recovery import recover
 from tunebook.run.stopping import StopRequest, abandon, end_firmly, end_softly
@@ -169,7 +168,7 @@ class Supervisor:
         environment = slot_environment(self.devices[slot])
         now = self.clock.monotonic()
         attempt = prepare(self.store, self.paperwork.buffer, claim, self.design, self.project, slot, environment, now)
-        if is_poison(attempt.losses):
+        if attempt.losses.is_poison:
             self._free.append(slot)
             self.paperwork.conclude(attempt, Exit(key=claim.attempt_key, seconds=0.0))
             return

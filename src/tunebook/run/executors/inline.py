@@ -14,6 +14,7 @@ from tunebook.errors import InputError
 from tunebook.handle.current import running
 from tunebook.handle.ending import Ending
 from tunebook.handle.trial import Trial
+from tunebook.run.folders import BEGUN
 from tunebook.run.jobs import HERE, Exit, Job, News, Setup, exit_of
 from tunebook.run.pipeline import check_function, load_pipeline
 
@@ -40,9 +41,12 @@ class Inline:
         """Run the job to its end."""
         began = time.monotonic()
         code: int | None = -signal.SIGINT
+        mark = job.assignment.directory / BEGUN
+        mark.touch()
         try:
             code = self._call(job) if job.argv is None else self._command(job)
         finally:
+            mark.unlink(missing_ok=True)
             self._ended.append(exit_of(job, seconds=time.monotonic() - began, code=code))
 
     def poll(self, timeout: float) -> list[Exit]:
