@@ -50,7 +50,8 @@ def test_means_do_not_depend_on_how_the_data_are_cut(n: int, size: int) -> None:
     assert evaluation.n_examples == n
     assert evaluation.means["loss"] == pytest.approx(float(expected["loss"].double().mean()), rel=1e-6)
     assert evaluation.means["error"] == pytest.approx(float(expected["error"].double().mean()), rel=1e-6, abs=1e-12)
-    torch.testing.assert_close(evaluation.examples["loss"], expected["loss"].double())
+    # Losses are computed in single precision, whose last bit depends on the shape of the batch.
+    torch.testing.assert_close(evaluation.examples["loss"], expected["loss"].double(), rtol=1e-6, atol=1e-6)
     assert torch.equal(evaluation.examples["class"], pair[1])
 
 

@@ -75,6 +75,7 @@ SHOULD_FIRE = [
     ("grid_incomplete", None, design(nuisance={"lr": LR}, algorithm="grid", trials=10)),
     ("optimizer_budget", "epsilon", design(nuisance={"lr": LR, "momentum": SCALED, "epsilon": LR}, trials=20)),
     ("nothing_compared", None, design(nuisance={"lr": LR}, question="compare")),
+    ("adaptive_search", None, design(nuisance={"lr": LR}, question="understand", algorithm="bayes")),
     ("unplannable", "x", design({"x": {"low": 0, "high": 1}}, {"lr": LR})),
 ]
 

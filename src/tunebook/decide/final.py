@@ -125,6 +125,8 @@ def record(
     """The entry that keeps what the test set said of a launch, and that it was looked at."""
     trial, value, step = value_on_test_set(evidence, metric)
     all_data = evidence.round.purpose is Purpose.FINAL_ALL_DATA
+    n_looks = looks(launches, launch.config) + 1
+    caveats = [words for words, holds in ((REUSED_WORDS, n_looks > 1), (ALL_DATA_WORDS, all_data)) if holds]
     return Launch(
         number=max(entry.number for entry in launches) + 1,
         round=evidence.name,
@@ -136,7 +138,8 @@ def record(
             "values": [value],
             "step": step,
             "trained_on": "training and validation data" if all_data else "training data",
-            "looks": looks(launches, launch.config) + 1,
+            "looks": n_looks,
+            "caveats": caveats,
         },
         revision=revision,
         command=f"tunebook run {evidence.name}",

@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     budgets.sampling,
     budgets.finite_spaces,
     budgets.grids,
+    budgets.adaptive,
     budgets.optimizer_budget,
     roles.caveats,
 )

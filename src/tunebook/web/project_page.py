@@ -57,7 +57,7 @@ def improvement(launches: Sequence[Launch]) -> dict[str, Any] | None:
     when launches were judged by improvements at different levels.
     """
     out = {launch.rolls_back for launch in launches if launch.rolls_back is not None}
-    standing = [launch for launch in launches if launch.rolls_back is None and launch.number not in out]
+    standing = [launch for launch in launches if launch.is_launch and launch.number not in out]
     gains = [gain for launch in standing if (gain := _gain(launch))]
     if not gains or len({gain["level"] for gain in gains}) > 1:
         return None

@@ -61,6 +61,12 @@ GRID_INCOMPLETE = Words(
     why="Until a level is complete, one part of the space is searched more finely than the rest.",
     fix="Set [search] trials to {complete}, where the grid is even.",
 )
+ADAPTIVE = Words(
+    says="Bayesian optimisation searches a round that asks to {question}.",
+    why="Its trials crowd where it hopes for the best value, so what the checks say about the space and about the settings "
+    "rests on an uneven sample; exploration needs an even one.",
+    fix="Use algorithm = 'halton' while you explore, and `tunebook exploit` when only the best value is asked for.",
+)
 TOO_MANY_TUNED = Words(
     says="{trials} trials search {count} hyperparameters of {optimizer} in {study}: {names}.",
     why="A budget of {trials} trials carries {carried}: more dimensions thin out the search in the one that matters "
@@ -179,6 +185,12 @@ def grids(design: Round) -> Iterator[Finding]:
                 trials=plan.n_trials,
                 complete=complete,
             )
+
+
+def adaptive(design: Round) -> Iterator[Finding]:
+    """Exploration takes an even sample; a search that learns takes another (R7, X1)."""
+    if design.search.algorithm == "bayes" and design.question is not Question.MINIMIZE:
+        yield _finding("adaptive_search", "R7", ADAPTIVE, question=str(design.question))
 
 
 def optimizer_budget(design: Round) -> Iterator[Finding]:
