@@ -63,7 +63,7 @@ GRID_INCOMPLETE = Words(
 )
 ADAPTIVE = Words(
     says="Bayesian optimisation searches a round that asks to {question}.",
-    why="Its trials crowd where it hopes for the best value, so what the checks say about the space and about the settings "
+    why="Its trials crowd where it hopes for the best value, so what the checks say about the space and the settings "
     "rests on an uneven sample; exploration needs an even one.",
     fix="Use algorithm = 'halton' while you explore, and `tunebook exploit` when only the best value is asked for.",
 )
