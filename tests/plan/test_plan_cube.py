@@ -109,6 +109,7 @@ domains = st.one_of(
 
 @given(domains, st.floats(0, 1))
 @example(Range(low=1 / 3, high=2 / 3), 0.0)
+@example(Range(low=0.0, high=5e-324), 1.0)
 @example(Range(low=1 / 3, high=2 / 3, scale="log"), 1.0)
 @example(Range(low=0.1, high=0.9999999, scale="reverse_log"), 1.0)
 def test_a_drawn_value_is_inside_and_is_drawn_again_from_where_it_lies(domain, u):

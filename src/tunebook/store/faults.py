@@ -104,6 +104,8 @@ def fault_of(error: DBAPIError | sqlite3.Error, place: Place) -> StoreError | No
 
 def _state_of(error: DBAPIError) -> str:
     """The SQLSTATE, found from the server's words where the driver gives none; empty for what is no such error."""
+    if isinstance(error.orig, sqlite3.Error):
+        return ""
     state: str | None = getattr(error.orig, "sqlstate", None)
     if state is None and _is_connection_trouble(error):
         state = _state_in_words(str(error.orig))
