@@ -1,12 +1,13 @@
 """stability: is the workload unstable? (I1, I4)
 
-A sweep over learning rates; where the rates just above the best are in trouble, about 500 steps at twice
-the best, with several seeds, decide.
+A sweep over learning rates. Where rates up to ten times the best are in trouble, a closer look with fresh
+seeds finds where the best rate and the trouble really are; where they are neither together nor clearly
+apart, about 500 steps at twice the best, with several seeds, decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -19,11 +20,13 @@ from tunebook.procedures import stability_words as words
 from tunebook.procedures.losses import Course, course
 from tunebook.procedures.procedure import Conclusion, Procedure, Run, Seen, carry_out, latest
 from tunebook.procedures.single import base_config, check_positive, one_of_kind, varied_round
-from tunebook.procedures.sweep import RATES, TWICE, Sweep, Verdict, read_sweep, sweep_rates
+from tunebook.procedures.sweep import CLOSER, RATES, TWICE, Sweep, Verdict, read_sweep, sweep_rates
 
 #: The early check of the playbook.
 CHECK_STEPS = 500
 CHECK_SEEDS = 3
+#: Fresh seeds of the closer look.
+CLOSER_SEEDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,18 +42,25 @@ class RateSweep:
     seed: int = 0
 
     def next_round(self, seen: Seen) -> Round | None:
-        """The sweep with the next seed; None when all were run."""
-        rounds = (self._round(number) for number in range(self.seeds))
-        return next((planned for planned in rounds if latest(seen, planned.name) is None), None)
+        """The sweep with the next seed, then where it leaves doubt the closer look; None when all were run."""
+        planned = _first_unseen([self._round(number) for number in range(self.seeds)], seen)
+        if planned is not None:
+            return planned
+        sweep = read_sweep(self._swept(seen), self.rate)
+        return _first_unseen(self._closer_rounds(sweep), seen) if sweep.verdict is Verdict.IN_DOUBT else None
 
     def read(self, seen: Seen) -> Sweep:
         """What the sweeps show together."""
-        return read_sweep(self.evidence(seen), self.rate)
+        swept = self._swept(seen)
+        return read_sweep(swept, self.rate, _found(self._closer_rounds(read_sweep(swept, self.rate)), seen))
 
     def evidence(self, seen: Seen) -> list[Evidence]:
-        """The rounds of the sweep that were run."""
-        found = (latest(seen, self._round(number).name) for number in range(self.seeds))
-        return [evidence for evidence in found if evidence is not None]
+        """The rounds of the sweep that were run, with those of the closer look."""
+        swept = self._swept(seen)
+        return [*swept, *_found(self._closer_rounds(read_sweep(swept, self.rate)), seen)]
+
+    def _swept(self, seen: Seen) -> list[Evidence]:
+        return _found([self._round(number) for number in range(self.seeds)], seen)
 
     def _round(self, number: int) -> Round:
         return varied_round(
@@ -62,6 +72,23 @@ class RateSweep:
             values=self.rates,
             seed=self.seed + number,
         )
+
+    def _closer_rounds(self, sweep: Sweep) -> list[Round]:
+        """The closer look that a sweep alone leads to, one round per fresh seed."""
+        if sweep.verdict in (Verdict.NOTHING_TRAINS, Verdict.AT_THE_EDGE):
+            return []
+        return [
+            varied_round(
+                self.design,
+                suffix=f"{self.prefix}-closer" + (f"-{number + 1}" if number else ""),
+                goal=f"With fresh seeds, where around {sweep.best_rate:g} is the best rate, and where does it fail?",
+                config=self.config,
+                name=self.rate,
+                values=sweep.closer_rates(),
+                seed=self.seed + self.seeds + number,
+            )
+            for number in range(CLOSER_SEEDS)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +117,8 @@ class Stability(Procedure):
         sweep = self.sweep
         return (
             f"{len(sweep.rates)} learning rates from {sweep.rates[0]:g} to {sweep.rates[-1]:g}, {self.seeds} seed(s); "
-            f"when in doubt {self.check_seeds} runs of {self._check_steps} steps at twice the best rate"
+            f"when in doubt some {len(CLOSER)} around the best with {CLOSER_SEEDS} fresh seeds, and {self.check_seeds} "
+            f"runs of {self._check_steps} steps at twice the best rate"
         )
 
     def next_round(self, seen: Seen) -> Round | None:
@@ -154,7 +182,7 @@ class Stability(Procedure):
             goal="Does training survive twice the best learning rate?",
             config=self.sweep.config,
             name=self.sweep.rate,
-            values=[TWICE * sweep.best_rate],
+            values=[float(f"{TWICE * sweep.optimum:.3g}")],
             seed=self.seed + number,
             max_train_steps=self._check_steps,
         )
@@ -164,6 +192,14 @@ class Stability(Procedure):
             return []
         found = (latest(seen, self._check(sweep, number).name) for number in range(self.check_seeds))
         return [course(evidence, 0, sweep.loss, sweep.gain) for evidence in found if evidence is not None]
+
+
+def _found(rounds: Sequence[Round], seen: Seen) -> list[Evidence]:
+    return [evidence for planned in rounds if (evidence := latest(seen, planned.name)) is not None]
+
+
+def _first_unseen(rounds: Sequence[Round], seen: Seen) -> Round | None:
+    return next((planned for planned in rounds if latest(seen, planned.name) is None), None)
 
 
 def sweep_onset(sweep: Sweep) -> float | None:

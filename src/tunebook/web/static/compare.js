@@ -12,14 +12,15 @@ const COMPLEXITY = [["none", "no complexity: other values of what is there anywa
 export async function show(place, { parts: [round], query }, settings) {
   const asked = { round, objective: query.objective, complexity: query.complexity };
   let gallery = new Gallery();
+  const told = h("p", { role: "status", id: "told" });  // outlives what is drawn again around it
   const draw = async () => {
     const [found, data] = await Promise.all([getPacked("compare", asked), getPacked("round", { round, objective: query.objective })]);
     gallery.close();
     gallery = new Gallery();
-    render(place, found, data, { asked, settings, gallery, draw });
+    render(place, found, data, { asked, settings, gallery, told, draw });
   };
   await draw();
-  const stop = listen(round, () => { if (!place.querySelector("dialog[open], details.busy")) draw().catch(() => {}); });
+  const stop = listen(round, () => { if (!place.querySelector("dialog[open], details[open]")) draw().catch(() => {}); });
   return () => { stop(); gallery.close(); };
 }
 
@@ -106,58 +107,63 @@ function repeats(found) {
 function plain(text) { return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); }
 
 function actions(found, context) {
-  const told = h("p", { role: "status", id: "told" });
-  return section("Decide", told, found.verdict ? [launchForm(found, context, told), keepForm(found, context, told)] : null, nextForm(found, context, told));
+  return section("Decide", context.told, found.verdict ? [launchForm(found, context), keepForm(found, context)] : null, nextForm(found, context));
 }
 
 function base(found, { asked }) { return { round: found.round, objective: asked.objective, complexity: asked.complexity }; }
 
-function launchForm(found, context, told) {
+function launchForm(found, context) {
   const one = found.verdict;
   if (!one.candidate) return null;
   const isOverruling = one.verdict !== "adopt";
   const note = h("textarea", { name: "note", required: isOverruling, "aria-label": "Why", placeholder: isOverruling ? "The verdict is not adopt. Say why you overrule it." : "A note for the ledger (optional)" });
   return h("details", { id: "launch" }, h("summary", {}, `Write the launch: adopt ${one.candidate.trial}${isOverruling ? " against the verdict" : ""}`), h("form", { onsubmit: async (event) => {
     event.preventDefault();
-    await attempt(told, async () => {
+    await attempt(context, async () => {
       const done = await post("adopt", { ...base(found, context), candidate: one.candidate.trial, verdict: one.verdict, note: note.value });
       return [`Launch ${done.launch} is written: `, h("a", { href: "#/" }, "see the project")];
     });
   } }, h("p", { class: "small" }, one.candidate_text), note, h("button", { type: "submit", class: "primary" }, "Write launch")));
 }
 
-function keepForm(found, context, told) {
+function keepForm(found, context) {
   const note = h("textarea", { name: "note", "aria-label": "Why", placeholder: "Why (optional: the verdict's reasons are kept)" });
   return h("details", { id: "keep" }, h("summary", {}, "Keep the baseline"), h("form", { onsubmit: async (event) => {
     event.preventDefault();
-    await attempt(told, async () => (await post("keep", { ...base(found, context), note: note.value })).said);
+    await attempt(context, async () => (await post("keep", { ...base(found, context), note: note.value })).said);
   } }, note, h("button", { type: "submit" }, "Record that the baseline stays")));
 }
 
-function nextForm(found, context, told) {
+function nextForm(found, context) {
   const body = h("div", {}, h("p", { class: "quiet" }, "The checks are running…"));
   const made = h("details", { id: "next", ontoggle: async () => {
     if (!made.open || made.dataset.asked) return;
     made.dataset.asked = "yes";
-    made.classList.add("busy");
-    try { fill(body, proposal(await getJson("next", { round: found.round }), found, told)); } catch (error) { fill(body, h("p", { class: "error" }, error.message)); }
+    try { fill(body, proposal(await getJson("next", { round: found.round }), found, context)); } catch (error) { fill(body, h("p", { class: "error" }, error.message)); }
   } }, h("summary", {}, "Save the next design"), body);
   return made;
 }
 
-function proposal(next, found, told) {
+function proposal(next, found, context) {
   const name = h("input", { name: "name", value: next.name, required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}", "aria-label": "Name of the design" });
   return h("form", { onsubmit: async (event) => {
     event.preventDefault();
-    await attempt(told, async () => { const done = await post("save-next", { round: found.round, name: name.value }); return [`${done.file} is written. Run it with `, h("code", {}, `tunebook run ${done.file}`)]; });
+    await attempt(context, async () => { const done = await post("save-next", { round: found.round, name: name.value }); return [`${done.file} is written. Run it with `, h("code", {}, `tunebook run ${done.file}`)]; });
   } },
   next.changes.length ? h("ul", {}, next.changes.map((change) => h("li", {}, h("code", {}, change.key), `: ${change.text} (${change.source})`))) : h("p", {}, "Nothing in the findings asks for a change of the search."),
   next.first.map((step) => h("p", {}, h("strong", {}, "Before it: "), step)),
   h("pre", { tabindex: 0, "aria-label": "The design" }, next.design), h("div", { class: "row" }, h("label", {}, "Save as rounds/", name, ".toml"), h("button", { type: "submit", class: "primary" }, "Save design")));
 }
 
-async function attempt(told, act) {
+// What was done is said, and shows in all the rest; what went wrong leaves the form as it was filled in.
+async function attempt({ told, draw }, act) {
   told.className = "";
-  try { fill(told, await act()); } catch (error) { told.className = "error"; fill(told, error.message); }
+  try {
+    fill(told, await act());
+    await draw().catch(() => {});
+  } catch (error) {
+    told.className = "error";
+    fill(told, error.message);
+  }
   told.scrollIntoView({ block: "nearest" });
 }
