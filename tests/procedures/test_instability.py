@@ -198,13 +198,14 @@ def test_in_doubt_twice_the_best_rate_decides():
     assert calm.rounds[-1].search.configurations[0]["learning_rate"] == pytest.approx(0.2, rel=0.05)
 
 
-def bowl(wall, lucky=None):
+def bowl(wall, lucky=None, wall_of_odd_seeds=None):
     """A valley of the learning rate around 0.4; training fails above ``wall``. With seed 0 one rate is lucky."""
 
     def train(trial):
         rate = float(trial["learning_rate"])
+        limit = wall_of_odd_seeds if wall_of_odd_seeds and trial.seed % 2 else wall
         for step in range(trial.max_train_steps):
-            if rate > wall and step > 5:
+            if rate > limit and step > 5:
                 raise Infeasible("diverged")
             trial.log(step, {"train/loss": 1 + np.exp(-step / 50), "valid/loss": valley(rate, trial.seed, lucky)})
 
@@ -228,6 +229,13 @@ def test_luck_of_one_seed_at_the_last_rate_that_trains_is_seen_through():
 @pytest.mark.parametrize(("wall", "answer"), [(0.2, "unstable"), (0.7, "unstable"), (0.9, "stable"), (5.0, "stable")])
 def test_a_wall_between_two_rates_is_placed_by_the_closer_look(wall, answer):
     assert run_stability(bowl(wall), design()).answer == answer
+
+
+def test_a_rate_that_only_some_seeds_survive_is_still_the_best():
+    """Without the seeds that failed the best rate would be a low one, with nothing failing right above it."""
+    found = run_stability(bowl(0.2, wall_of_odd_seeds=0.02), design())
+    assert found.answer == "unstable"
+    assert found.numbers["best_rate"] > 0.02
 
 
 def test_a_warmup_longer_than_the_run():
