@@ -313,16 +313,20 @@ def _joined(metrics: tuple[str, ...], parts: list[_Chunks]) -> _Points:
     places = np.concatenate([part.places for part in parts])
     first_rows = np.concatenate([part.first_rows for part in parts])
     lengths = np.concatenate([part.lengths for part in parts])
-    steps = np.concatenate([part.steps for part in parts])
-    values = np.concatenate([part.values for part in parts]) if len(parts) > 1 else parts[0].values
-    parts.clear()
     order = np.lexsort((first_rows, places))
-    if (np.diff(order) != 1).any():
-        starts = (np.cumsum(lengths) - lengths)[order]
-        lengths = lengths[order]
-        rows = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
-        places, steps, values = places[order], steps[rows], values[rows]
-    return _Points(metrics, np.repeat(places, lengths), steps, values)
+    starts = np.empty_like(lengths)
+    starts[order] = np.cumsum(lengths[order]) - lengths[order]
+    n_rows = int(lengths.sum())
+    # Column by column, so that the curve of a metric is a piece of it and no copy.
+    steps, values = np.empty(n_rows, np.int64), np.empty((n_rows, len(metrics)), order="F")
+    end = len(lengths)
+    while parts:
+        part = parts.pop()
+        end -= len(part.lengths)
+        before = np.cumsum(part.lengths) - part.lengths
+        rows = np.arange(len(part.steps)) + np.repeat(starts[end : end + len(part.lengths)] - before, part.lengths)
+        steps[rows], values[rows] = part.steps, part.values
+    return _Points(metrics, np.repeat(places[order], lengths[order]), steps, values)
 
 
 def _decoded_steps(

@@ -72,11 +72,13 @@ def plot(reader: Reader, query: Query) -> bytes:
     picture = reader.picture(_name(reader, query), _objective(query)).value
     wanted = _word(query, "id")
     if "low" in query or "high" in query:
-        shown = picture.window(wanted, _number(query, "low"), _number(query, "high"))
-        return pack(round_page.shown_document(picture, shown))
+        low, high = _number(query, "low"), _number(query, "high")
+        with reader.curves_drawn:
+            return pack(round_page.shown_document(picture, picture.window(wanted, low, high)))
     if wanted not in picture.drawings:
         raise InputError(f"this round has no plot {wanted!r}")
-    return picture.once(f"plot {wanted}", lambda: _packed_plot(picture, wanted))
+    with reader.curves_drawn:
+        return picture.once(f"plot {wanted}", lambda: _packed_plot(picture, wanted))
 
 
 def _packed_plot(picture: Picture, wanted: str) -> bytes:

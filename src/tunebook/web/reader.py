@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,8 @@ class Reader:
         self._versions: dict[str | None, tuple[float, str]] = {}
         self._pictures, self._curves = Cache(PICTURES, clock), Cache(CURVES, clock)
         self._answers = Cache(ANSWERS, clock)
+        #: Whoever draws curves holds all of them for a moment: one at a time, which costs no time with one interpreter.
+        self.curves_drawn = Lock()
 
     def version(self, name: str | None = None) -> str:
         """A text that changes whenever the round (or anything) does; ``InputError`` for an unknown round."""
