@@ -194,7 +194,6 @@ class TestEverywhere:
         assert project.trials[0].attempts == 0
 
 
-@pytest.mark.parametrize("executor", APART)
 def has_ended(pid: int, patience: float = 10.0) -> bool:
     """Whether a process ends within ``patience`` seconds: what was killed takes a moment on a busy machine."""
     try:
@@ -207,6 +206,7 @@ def has_ended(pid: int, patience: float = 10.0) -> bool:
         os.close(process)
 
 
+@pytest.mark.parametrize("executor", APART)
 class TestApart:
     def test_output_of_both_streams_is_kept(self, tmp_path: Path, executor: str) -> None:
         code = """
