@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -247,3 +248,13 @@ def test_words_of_a_refused_connection_are_understood(words: str, passes: bool) 
         with pytest.raises(StoreUnavailable) as caught, translated(Place("x")):
             raise OperationalError("SELECT 1", {}, kind(words, None))
         assert is_passing(caught.value) is passes
+
+
+@pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CORRUPT"])
+def test_trouble_with_a_file_does_not_pass_by_itself(name: str) -> None:
+    """There is no server that could come back: waiting for room on a disk looked like a hang."""
+    original = sqlite3.OperationalError("disk trouble")
+    original.sqlite_errorname = name
+    with pytest.raises(StoreError) as caught, translated(Place("x")):
+        raise OperationalError("COMMIT", {}, original)
+    assert not is_passing(caught.value)
