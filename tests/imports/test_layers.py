@@ -32,6 +32,7 @@ LAYERS = {
     "show": 5,
     "exploitation": 6,
     "history": 6,
+    "use_cases": 6.25,
     "project": 6.5,
     "autopilot": 6,
     "cli": 7,
