@@ -139,6 +139,14 @@ def test_import_loads_nothing_heavy() -> None:
     assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
 
 
+def test_a_project_loads_what_a_use_case_needs_on_its_first_use() -> None:
+    script = "import sys, tunebook; tunebook.Project; print(*(set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "tunebook.use_cases" in loaded
+    assert not [name for name in loaded if name.startswith("tunebook.use_cases.")]
+    assert not {name.partition(".")[0] for name in loaded} & (set(HEAVY) - {"numpy"})
+
+
 def test_public_names_are_sorted_and_real() -> None:
     assert list(tunebook.__all__) == sorted(tunebook.__all__)
     for name in tunebook.__all__:
