@@ -6,6 +6,7 @@ import pytest
 
 import tunebook
 from tunebook import InputError, Project, Round
+from tunebook.use_cases.running import Runner
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_an_interrupted_repeat_goes_on_with_the_seeds_it_chose(project, monkeypa
 
     project.run(design(), executor="inline", function=train)
     ran = []
-    monkeypatch.setattr(Project, "_run_stored", lambda self, *args: ran.append(args))
+    monkeypatch.setattr(Runner, "run", lambda self, *args, **how: ran.append(args))
     project.repeat("01-python", seeds=3, executor="inline")
     project.repeat("01-python", seeds=3, executor="inline")
     assert len(ran) == 2

@@ -1,42 +1,28 @@
 """Project: a folder, its designs and its store; one method per use case.
 
-The only object with state. Its methods connect the rooms that do not know each other: the plan, the
-store, the running of trials, the checks, the pictures.
+The only object with state. Its methods hand the store, the folder and the time to the ``use_cases``, which
+connect the rooms that do not know each other, and load what is heavy when it is first needed.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tunebook import use_cases
 from tunebook.core.config import Value
-from tunebook.core.finding import Finding
-from tunebook.core.launch import Launch, current_launch
+from tunebook.core.launch import Launch
 from tunebook.core.objective import Objective
-from tunebook.core.outcome import Status
-from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialSpec
 from tunebook.core.verdict import Verdict
 from tunebook.errors import InputError
 from tunebook.evidence import Evidence
-from tunebook.plan.folder import (
-    EXECUTOR,
-    PROJECT_FILE,
-    ROUNDS,
-    example_files,
-    nearest_project,
-    read_settings,
-    start_project,
-    user,
-    write_file,
-)
+from tunebook.plan.folder import example_files, start_project, user
 
 if TYPE_CHECKING:
     from tunebook.bridges.imported import Imported
@@ -55,9 +41,7 @@ if TYPE_CHECKING:
     from tunebook.store.doctor import Examination
     from tunebook.store.merge import MergeReport
     from tunebook.store.store import Store
-
-STORE_FILE = "tunebook.db"
-STORE_VARIABLE = "TUNEBOOK_STORE"
+    from tunebook.use_cases.running import Runner
 
 Clock = Callable[[], datetime]
 
@@ -91,18 +75,8 @@ class Project:
         The store is ``store``, else ``TUNEBOOK_STORE``, else what tunebook.toml says, else a file
         beside it.
         """
-        root = Path(folder) if folder is not None else nearest_project(Path.cwd())
-        if root is None and (store or os.environ.get(STORE_VARIABLE)):
-            root = Path.cwd()
-        if root is None:
-            raise InputError(
-                f"no {PROJECT_FILE} in {Path.cwd()} or above: run `tunebook init`, or name a folder with --project"
-            )
-        if not root.is_dir():
-            raise InputError(f"the project folder {root} does not exist")
-        settings = read_settings(root)
-        url = store or os.environ.get(STORE_VARIABLE) or settings.get("store")
-        return cls(root, url or default_store(root))
+        root, url = use_cases.opening.locate(folder, store)
+        return cls(root, url)
 
     @classmethod
     def for_design(cls, design: str | Path, *, folder: str | Path | None = None, store: str | None = None) -> Project:
@@ -111,20 +85,17 @@ class Project:
         The given folder, else the nearest project above the current folder, else the nearest above
         the design file, else the folder that the file lies in.
         """
-        beside = Path(design).resolve().parent
-        if folder is None and nearest_project(Path.cwd()) is None and Path(design).is_file():
-            folder = nearest_project(beside) or beside
-        return cls.open(folder, store=store)
-
-    @property
-    def _is_own_store(self) -> bool:
-        return self.store_url == default_store(self.root)
+        return cls.open(folder if folder is not None else use_cases.opening.folder_for(design), store=store)
 
     @property
     def has_store(self) -> bool:
         """Whether there is anything to read; asking creates nothing."""
-        scheme, _, path = self.store_url.partition(":///")
-        return scheme != "sqlite" or Path(path).exists()
+        return use_cases.opening.may_be_there(self.store_url)
+
+    @property
+    def _store_if_any(self) -> Store | None:
+        """The store, unless there is nothing to read: reading makes none."""
+        return self.store if self.has_store else None
 
     @cached_property
     def store(self) -> Store:
@@ -155,42 +126,25 @@ class Project:
 
     def design(self, design: str | Path | Round) -> Round:
         """A design: itself, the file at a path, or the file of that name in the project's rounds folder."""
-        if isinstance(design, Round):
-            return design
-        candidates = [Path(design), self.root / design, self.root / ROUNDS / f"{design}.toml"]
-        for path in candidates:
-            if path.is_file():
-                return Round.load(path)
-        known = sorted(path.stem for path in (self.root / ROUNDS).glob("*.toml"))
-        raise InputError(f"there is no design {str(design)!r}{did_you_mean(str(design), known)}; {_listed(known)}")
+        return use_cases.designing.find_design(self.root, design)
 
     def check(self, design: str | Path | Round, *, workers: int = 1) -> PlanSummary:
         """The plan of a design and what the linter thinks of it; runs nothing (R3, R6, S6).
 
         Where a launch is in force it also says which of its tuned values are no longer trusted (S7).
         """
-        from tunebook.decide.ledger import stale_findings
-        from tunebook.plan.summary import summarise
-
-        checked = self.design(design)
-        summary = summarise(checked, seconds_per_step=self.seconds_per_step(checked), workers=workers)
-        summary = replace(summary, findings=summary.findings + self._unseen(checked))
-        launch = current_launch(self.launches())
-        if launch is None:
-            return summary
-        return replace(summary, findings=summary.findings + stale_findings(self.store.design(launch.round), checked))
+        return use_cases.checking.check(self.design(design), self._store_if_any, self.launches(), workers=workers)
 
     def suggest(self, design: str | Path | Round, *, trials: int | None = None) -> tuple[str, tuple[TrialSpec, ...]]:
         """The round's name and every trial it would have, those already run included; runs nothing."""
-        from tunebook.plan.trials import plan_trials
-
         wanted = self.design(design)
-        if trials is not None:
-            wanted = replace(wanted, search=replace(wanted.search, trials=trials))
-        specs = plan_trials(wanted, self._existing(wanted.name))
-        return wanted.name, (*specs, *self._chosen_next(wanted, specs))
+        return wanted.name, use_cases.designing.suggest(wanted, self._store_if_any, trials=trials)
 
     # -- running -----------------------------------------------------------------------------
+
+    @property
+    def _runner(self) -> Runner:
+        return use_cases.running.Runner(self.store, self.root, self._clock)
 
     def run(
         self,
@@ -212,43 +166,36 @@ class Project:
         wanted = self.plan(design)
         if retry_failed:
             self.store.reopen_failed(wanted.name, now=self._clock())
-        return self._run_stored(wanted.name, wanted, workers, executor, on_event, function, options)
+        return self._runner.run(
+            wanted.name,
+            wanted,
+            workers=workers,
+            executor=executor,
+            on_event=on_event,
+            function=function,
+            options=options,
+        )
 
     def plan(self, design: str | Path | Round) -> Round:
         """Store a design as the one in force and its trials as the plan; runs nothing, changes no result."""
-        from tunebook.plan.trials import plan_trials
-
         wanted = self.design(design)
         if not wanted.name:
             raise InputError("this round has no name; give it one, as in Round(name='01-baseline', ...)")
-        specs = plan_trials(wanted, self._existing(wanted.name))
+        specs = use_cases.designing.plan(wanted, self._store_if_any)
         self.store.save_round(wanted.name, wanted, now=self._clock())
         self.store.sync_trials(wanted.name, specs, now=self._clock())
         return wanted
 
     def status(self, round_name: str | None = None) -> tuple[RoundStatus, ...]:
         """How far every round is, or one of them."""
-        if round_name is None and not self.has_store and self._is_own_store:
+        is_own_store = self.store_url == use_cases.opening.default_store(self.root)
+        if round_name is None and not self.has_store and is_own_store:
             return ()  # a new project; a store that was named has to be there
-        wanted = self.store.resolve(round_name) if round_name else None
-        return tuple(self._status(row.name, row.origin) for row in self.store.rounds() if wanted in (None, row.name))
+        return use_cases.status.statuses(self.store, round_name)
 
     def failures(self, round_name: str) -> list[Failure]:
         """Trials that failed: why, and the file with what they printed."""
-        from tunebook.run.folders import attempt_folder, output_file, round_folder
-        from tunebook.show.screens import Failure
-
-        folder = round_folder(self.root, round_name)
-        return [
-            Failure(
-                trial=row.name,
-                cause=str(row.cause),
-                detail=row.detail,
-                output=str(output_file(attempt_folder(folder / row.spec.id, row.attempts))),
-            )
-            for row in self.store.trials(round_name)
-            if row.status is Status.FAILED
-        ]
+        return use_cases.failures.failed_trials(self.store, self.root, round_name)
 
     def evidence(self, round_name: str, *, metrics: Collection[str] | None = None) -> Evidence:
         """A snapshot of a round: its design, its trials and their curves as arrays; with ``metrics`` only those."""
@@ -256,45 +203,25 @@ class Project:
 
     def seconds_per_step(self, design: Round) -> float | None:
         """What a training step took so far, else what the design says; None when neither tells (S6)."""
-        from tunebook.history import seconds_per_step
-
-        seen = seconds_per_step(self.store, design) if self.has_store else None
-        return seen or design.run.seconds_per_step
+        return use_cases.checking.seconds_per_step(design, self._store_if_any)
 
     # -- learning ----------------------------------------------------------------------------
 
     def learn(self, round_name: str, *, objective: str | Objective | None = None) -> Analysis:
         """Every check over one round; ``objective`` changes what counts, without running anything (L1)."""
-        from tunebook.learn.analyse import analyse
-
-        evidence = self.evidence(round_name)
-        return analyse(evidence, revised(evidence.round.objective, objective))
+        return use_cases.learning.learn(self.evidence(round_name), objective)
 
     def curves(self, round_name: str, *, objective: str | Objective | None = None) -> CurveReport:
         """The diagnosis of every trial's curves (L6)."""
-        from tunebook.learn.curve_report import diagnose_round
-
-        evidence = self.evidence(round_name)
-        return diagnose_round(evidence, revised(evidence.round.objective, objective))
+        return use_cases.learning.curves(self.evidence(round_name), objective)
 
     def report(self, analysis: Analysis, path: str | Path) -> Path:
         """Write the self-contained HTML report of an analysis."""
-        from tunebook.show.report import render
-
-        target = Path(path)
-        evidence = analysis.view.evidence
-        commands = [f"tunebook learn {evidence.name} --html {target.name}"]
-        text = render(evidence, analysis.findings, objective=analysis.view.objective, reproduce=commands)
-        write_file(target, text.encode())
-        return target
+        return use_cases.reporting.report(analysis, Path(path))
 
     def procedure_report(self, conclusion: Conclusion, path: str | Path) -> Path:
         """Write how a guided procedure ended as a self-contained HTML page with its plots."""
-        from tunebook.show.guided_report import render_conclusion
-
-        target = Path(path)
-        write_file(target, render_conclusion(conclusion).encode())
-        return target
+        return use_cases.reporting.procedure_report(conclusion, Path(path))
 
     # -- exchanging --------------------------------------------------------------------------
 
@@ -304,13 +231,7 @@ class Project:
 
         imported = reader(kind)(Path(path))
         for found in imported.rounds:
-            try:
-                self.store.import_round(found.name, found.design, found.trials, now=self._clock(), origin=kind)
-            except InputError as error:
-                raise InputError(
-                    f"round {found.name} of {path} does not go with the round of that name in the store: {error}; "
-                    "import it into a project of its own with --project"
-                ) from error
+            use_cases.importing.store_round(self.store, found, now=self._clock(), kind=kind, path=path)
         return imported
 
     def export(self, round_name: str, target: str | Path) -> list[Path]:
@@ -321,17 +242,7 @@ class Project:
 
     def sheet(self) -> list[SheetRow]:
         """The tracking sheet: one row a study of every round (E7)."""
-        from tunebook.show import sheet
-
-        return [
-            row
-            for listed in (self.store.rounds() if self.has_store else ())
-            for row in sheet.rows(
-                self.evidence(listed.name, metrics=(self.store.design(listed.name).objective.metric,)),
-                design=self._design_file(listed.name),
-                reproduce=f"tunebook run {self._design_file(listed.name)}" if self._design_file(listed.name) else "",
-            )
-        ]
+        return use_cases.tracking.sheet_rows(self.store, self.root) if self.has_store else []
 
     # -- deciding ----------------------------------------------------------------------------
 
@@ -347,14 +258,11 @@ class Project:
         options: Mapping[str, Any] | None = None,
     ) -> RunReport:
         """Run the best trial of every setting and the baseline again with other seeds (D1)."""
-        from tunebook.decide.repeats import repeat_specs
-        from tunebook.history import has_open_repeats
-
         evidence = self.evidence(round_name)
-        if not has_open_repeats(evidence):  # what an interrupted call left comes first
-            specs = repeat_specs(evidence, self.baseline(), trials, seeds)
-            self.store.add_trials(evidence.name, specs, now=self._clock())
-        return self._run_stored(evidence.name, evidence.round, workers, executor, on_event, None, options)
+        use_cases.deciding.plan_repeats(self.store, evidence, self.launches(), trials, seeds, now=self._clock())
+        return self._runner.run(
+            evidence.name, evidence.round, workers=workers, executor=executor, on_event=on_event, options=options
+        )
 
     def repeat_study(
         self,
@@ -380,37 +288,16 @@ class Project:
         threshold: float | None = None,
     ) -> Verdict:
         """The answers to both questions of a round, and the verdict (D2, D3); changes nothing."""
-        from tunebook import history
-        from tunebook.decide.verdict import decide
-
-        evidence = self.evidence(round_name)
-        return decide(
-            evidence,
-            self.baseline(),
-            complexity=complexity,
-            earlier=history.earlier_spread(self.store, evidence),
-            objective=revised(evidence.round.objective, objective),
-            threshold=threshold,
-            replicas=history.replicas(self.store, evidence.name),
+        evidence, launches = self.evidence(round_name), self.launches()
+        return use_cases.deciding.decide(
+            self.store, evidence, launches, complexity=complexity, objective=objective, threshold=threshold
         )
 
     def adopt(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> Launch:
         """Write a verdict's candidate to the ledger as the new baseline (D4)."""
-        from tunebook.decide import ledger
-        from tunebook.history import revision
-
-        design = self.store.design(verdict.round)
-        trial = verdict.candidate.trial if verdict.candidate else ""
-        launch = ledger.next_launch(
-            self.launches(),
-            verdict,
-            now=self._clock(),
-            who=who or user(),
-            note=note,
-            revision=revision(self.store, verdict.round, trial),
+        return use_cases.launching.adopt(
+            self.store, self.root, self.launches(), verdict, now=self._clock(), who=who or user(), note=note
         )
-        self._write_launch(launch, design)
-        return launch
 
     def keep(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> str:
         """Record that the baseline stays, and why; returns what was written."""
@@ -420,16 +307,9 @@ class Project:
 
     def next_round(self, round_name: str, *, name: str = "", longer: str | None = None) -> NextRound:
         """A ready-to-run design for the round after this one, each change with its finding (D5, T4)."""
-        from tunebook.decide.longer import longer_round, read_factor
-        from tunebook.decide.next_round import next_round
-
-        evidence = self.evidence(round_name)
-        launch = current_launch(self.launches())
-        if longer is not None:
-            best = launch.config if launch else None
-            return longer_round(evidence.round, read_factor(longer), name=name, best=best)
-        findings = self.learn(round_name).findings
-        return next_round(evidence.round, findings, self._verdict_if_any(evidence.name), name=name)
+        return use_cases.deciding.next_design(
+            self.store, self.evidence(round_name), self.launches(), name=name, longer=longer
+        )
 
     def start(
         self,
@@ -441,28 +321,12 @@ class Project:
         note: str = "",
     ) -> Launch:
         """Train the initial configuration, check it against chance and make it launch 0 (S1)."""
-        from tunebook.decide import baseline, ledger
-        from tunebook.decide.start import measured
-        from tunebook.history import revision
-
         launches = self.launches()
-        if current_launch(launches) is not None:
-            raise InputError("the ledger has a baseline already; look at it with `tunebook ledger`")
-        first = baseline.baseline_design(self.design(design), dict(config or {}))
-        baseline.check_has_chance(first.objective)
+        first = use_cases.launching.initial_design(launches, self.design(design), config)
         self.run(first, on_event=on_event, executor=executor)
-        evidence = self.evidence(first.name)
-        launch = ledger.first_launch(
-            launches,
-            first.name,
-            *measured(evidence),
-            now=self._clock(),
-            who=user(),
-            note=note,
-            revision=revision(self.store, first.name, evidence.trials[0].name),
+        return use_cases.launching.launch_first(
+            self.store, self.root, launches, first, now=self._clock(), who=user(), note=note
         )
-        self._write_launch(launch, first)
-        return launch
 
     # -- exploiting --------------------------------------------------------------------------
 
@@ -472,50 +336,19 @@ class Project:
         The design searches the good region from the round's trials on. A file of it that is there already is
         taken as it stands, so that a person can edit it; ``trials`` wins over its number of trials.
         """
-        from tunebook import exploitation
-
-        analysis = self.learn(round_name)
-        found = exploitation.refined(analysis.view, analysis.findings, trials=trials)
-        path = self.root / ROUNDS / f"{found.design.name}.toml"
-        is_new = not path.is_file()
-        if is_new:
-            path.parent.mkdir(exist_ok=True)
-            found.design.save(path)
-            return found, path, is_new
-        return exploitation.as_edited(found, Round.load(path), trials), path, is_new
+        return use_cases.exploiting.design_file(self.root, self.learn(round_name), trials)
 
     def trial_of(self, round_name: str, config: Mapping[str, Value]) -> str | None:
         """The name of the first trial with a configuration, in a round or in those it starts from."""
-        design = self.store.design(self.store.resolve(str(round_name)))
-        for name in (round_name, *design.search.start_from):
-            for trial in self.evidence(name).trials:
-                if trial.config == config:
-                    return trial.name
-        return None
+        return use_cases.exploiting.trial_of(self.store, str(round_name), config)
 
     def outlook(self, round_name: str) -> Outlook | None:
         """How far an exploitation has come and what going on is expected to gain; None while nothing tells (X1)."""
-        from tunebook.exploitation import History
-
-        design = self.store.design(self.store.resolve(str(round_name)))
-        return History(self.store, replace(design, name=self.store.resolve(str(round_name)))).outlook()
+        return use_cases.exploiting.outlook(self.store, str(round_name))
 
     def exploitation_report(self, round_name: str, path: str | Path) -> Path:
         """The report of an exploitation: its feasibility map, then everything that a round's report has."""
-        from tunebook import exploitation
-        from tunebook.show.report import render
-
-        analysis = self.learn(round_name)
-        evidence = analysis.view.evidence
-        history = exploitation.History(self.store, replace(evidence.round, name=evidence.name))
-        text = render(
-            evidence,
-            analysis.findings,
-            reproduce=[f"tunebook run {evidence.name}"],
-            extra=exploitation.chapter(history),
-        )
-        write_file(Path(path), text.encode())
-        return Path(path)
+        return use_cases.exploiting.report(self.store, self.learn(round_name), Path(path))
 
     def final(
         self,
@@ -534,37 +367,14 @@ class Project:
         ``InputError`` without a launch, when the test set was looked at with it before (unless ``again``), and
         when training logged no test metric; then nothing is recorded.
         """
-        from tunebook.decide import final
-        from tunebook.history import revision
-
         name, launches = self.store.resolve(str(round_name)), self.launches()
-        launch = final.final_launch(launches, name)
-        final.check_first_look(launches, launch, again)
-        design = self.store.design(launch.round)
-        seeds = {trial.name: trial.seed for trial in self.evidence(launch.round).trials}
-        named = final.metric_of_test_set(design.objective, metric)
-        wanted = final.final_design(
-            design,
-            launch,
-            seed=seeds.get(launch.trial, design.search.seed),
-            metric=named,
-            with_validation=with_validation,
-            n_looks=final.looks(launches, launch.config),
+        training = use_cases.final_training.prepare(
+            self.store, launches, name, with_validation=with_validation, metric=metric, again=again
         )
-        self.run(wanted, executor=executor, on_event=on_event, function=function)
-        evidence = self.evidence(wanted.name)
-        entry = final.record(
-            self.launches(),
-            launch,
-            evidence,
-            named,
-            now=self._clock(),
-            who=user(),
-            note=note,
-            revision=revision(self.store, wanted.name, evidence.trials[0].name),
+        self.run(training.design, executor=executor, on_event=on_event, function=function)
+        return use_cases.final_training.record(
+            self.store, self.launches(), training, now=self._clock(), who=user(), note=note
         )
-        self.store.append_launch(entry)
-        return entry
 
     # -- remembering -------------------------------------------------------------------------
 
@@ -574,11 +384,9 @@ class Project:
 
     def rollback(self, number: int, *, note: str = "", who: str | None = None) -> Launch:
         """Take a launch out of force by another entry of the ledger; nothing is deleted."""
-        from tunebook.decide import ledger
-
-        launch = ledger.rollback(self.launches(), number, now=self._clock(), who=who or user(), note=note)
-        self.store.append_launch(launch)
-        return launch
+        return use_cases.launching.rollback(
+            self.store, self.launches(), number, now=self._clock(), who=who or user(), note=note
+        )
 
     def baseline(self) -> Baseline | None:
         """The launch in force with its runs; None before the first."""
@@ -598,148 +406,14 @@ class Project:
         results, runs and a ledger that contradict ours are left out instead.
         """
         from tunebook.store.keeping import merge_stores
-        from tunebook.store.store import Store
 
-        url = store_address(other)
-        examined = self._examined(url)
-        if not examined.is_sound:
-            said = "; ".join(complaint.says for complaint in examined.complaints)
-            raise InputError(
-                f"{examined.place} is damaged and is not merged: {said}; see `tunebook doctor --store {url}`"
-            )
-        with Store.open(url, read_only=True) as theirs:
+        with use_cases.keeping.open_sound(other, now=self._clock()) as theirs:
             return merge_stores(self.store, theirs, now=self._clock(), rename=rename, keep_ours=keep_ours)
 
     def doctor(self) -> Examination:
         """Look at the store for damage; changes nothing. What is found comes with what to do (E5)."""
-        return self._examined(self.store_url)
+        return use_cases.keeping.examine(self.store_url, now=self._clock())
 
     def backup(self, target: str | Path, *, overwrite: bool = False) -> int:
         """Copy the store into an SQLite file while others write; its size in bytes (E5)."""
-        from tunebook.store.keeping import back_up
-        from tunebook.store.store import Store
-
-        with Store.open(self.store_url, read_only=True) as opened:
-            return back_up(opened, target, overwrite=overwrite)
-
-    # -- inside ------------------------------------------------------------------------------
-
-    def _examined(self, url: str) -> Examination:
-        from tunebook.run.processes import is_gone
-        from tunebook.store.keeping import examine
-
-        return examine(url, is_dead=is_gone, now=self._clock())
-
-    def _existing(self, round_name: str) -> tuple[TrialSpec, ...]:
-        from tunebook.history import specs_of
-
-        return specs_of(self.store, round_name) if self.has_store else ()
-
-    def _run_stored(
-        self,
-        name: str,
-        design: Round,
-        workers: int,
-        executor: str,
-        on_event: Callable[[Any], None] | None = None,
-        function: Callable[[Any], None] | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> RunReport:
-        from tunebook.run.run import run_round
-
-        own = read_settings(self.root).get(EXECUTOR, {}).get(executor, {})
-
-        return run_round(
-            self.store,
-            name,
-            design,
-            project=self.root,
-            workers=workers,
-            executor=executor,
-            on_event=on_event,
-            function=function,
-            refill=self._refill(replace(design, name=name), on_event),
-            options={**own, **(options or {})},
-        )
-
-    def _refill(self, design: Round, on_event: Callable[[Any], None] | None) -> Callable[[int], int] | None:
-        """How a round gets further trials while it runs; None for a search that is planned beforehand (X1)."""
-        if design.search.algorithm != "bayes":
-            return None
-        from tunebook.exploitation import Refill
-
-        return Refill(self.store, design, self._clock, on_event)
-
-    def _unseen(self, design: Round) -> tuple[Finding, ...]:
-        """What a design searches beyond all of its trials, when no further one is planned (R7)."""
-        from tunebook.plan.unseen import unseen_findings
-
-        existing = self._existing(design.name)
-        return unseen_findings(design, existing) if existing else ()
-
-    def _chosen_next(self, design: Round, planned: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:
-        """The trial that a search which learns would run after those of the plan, as far as is known (X1)."""
-        if design.search.algorithm != "bayes" or not self.has_store:
-            return ()
-        from tunebook.exploit.propose import next_trials
-        from tunebook.exploitation import History
-
-        known = {spec.id for spec in self._existing(design.name)}
-        if not known.issuperset(spec.id for spec in planned):
-            return ()
-        return next_trials(design, planned, History(self.store, design).observed(), 1)
-
-    def _write_launch(self, launch: Launch, design: Round) -> None:
-        """Write the design that trains a launch again, and the launch itself into the ledger."""
-        from tunebook.decide import ledger
-        from tunebook.decide.baseline import baseline_design
-
-        held = baseline_design(design, dict(launch.config), name=ledger.design_name(launch))
-        again = replace(held, goal=f"Train launch {launch.number} again: trial {launch.trial} of {launch.round}")
-        folder = self.root / ROUNDS
-        folder.mkdir(exist_ok=True)
-        again.save(folder / f"{again.name}.toml")
-        self.store.append_launch(replace(launch, command=ledger.reproduce_command(design, launch)))
-
-    def _verdict_if_any(self, round_name: str) -> Verdict | None:
-        """The verdict where one can be given; a round without two configurations to compare has none."""
-        try:
-            return self.decide(round_name)
-        except InputError:
-            return None
-
-    def _design_file(self, round_name: str) -> str:
-        """Where a round's design lies, from the project's folder; empty where the project has no file of it."""
-        path = Path(ROUNDS) / f"{round_name}.toml"
-        return str(path) if (self.root / path).is_file() else ""
-
-    def _status(self, name: str, origin: str) -> RoundStatus:
-        from tunebook.show.tables import RoundStatus
-
-        return RoundStatus(round=name, counts=self.store.counts(name), origin=origin)
-
-
-def default_store(root: Path) -> str:
-    """The store of a project that names no other."""
-    return f"sqlite:///{(root / STORE_FILE).resolve()}"
-
-
-def store_address(other: str | Path) -> str:
-    """The address of a store: as it is, or that of a file or of a project's folder."""
-    if "://" in str(other):
-        return str(other)
-    path = Path(other)
-    if path.is_dir():
-        return read_settings(path).get("store") or default_store(path)
-    return f"sqlite:///{path.resolve()}"
-
-
-def revised(own: Objective, other: str | Objective | None) -> Objective:
-    """The objective to judge by: another one, the round's own with some words changed, or its own."""
-    if isinstance(other, Objective):
-        return other
-    return own.revised(other) if other else own
-
-
-def _listed(names: list[str]) -> str:
-    return f"there are {', '.join(names)}" if names else f"the folder {ROUNDS} holds none"
+        return use_cases.keeping.back_up(self.store_url, target, overwrite=overwrite)

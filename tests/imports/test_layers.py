@@ -32,6 +32,7 @@ LAYERS = {
     "show": 5,
     "exploitation": 6,
     "history": 6,
+    "use_cases": 6.25,
     "project": 6.5,
     "autopilot": 6,
     "cli": 7,
@@ -136,6 +137,14 @@ def test_import_loads_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "tunebook.core.round" in loaded
     assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
+
+
+def test_a_project_loads_what_a_use_case_needs_on_its_first_use() -> None:
+    script = "import sys, tunebook; tunebook.Project; print(*(set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "tunebook.use_cases" in loaded
+    assert not [name for name in loaded if name.startswith("tunebook.use_cases.")]
+    assert not {name.partition(".")[0] for name in loaded} & (set(HEAVY) - {"numpy"})
 
 
 def test_public_names_are_sorted_and_real() -> None:

@@ -23,6 +23,8 @@ from tunebook.handle.spool import Spool
 from tunebook.run import agent as agents
 from tunebook.run.agent import Agent, Asked, Mark, Told
 from tunebook.run.attempts import assign, make_job
+from tunebook.run.executors.ray_desk import Desk
+from tunebook.run.executors.ray_head import Head
 from tunebook.run.jobs import Exit, Setup
 from tunebook.run.options import Resources, check_options
 from tunebook.run.relay import LARGEST_PROJECT_BYTES, Change, Relay, apply, packed_checkpoint, packed_project
@@ -270,7 +272,7 @@ def test_the_last_word_of_a_job_waits_for_those_before_it(tmp_path: Path, monkey
     driver = module.Ray.__new__(module.Ray)
     driver._tasks, driver._jobs, driver._exits, driver._is_gone = {"task": job.key}, {}, [], False
     driver._jobs[job.key] = module._Running(job, "task", 0.0)
-    driver._told, driver._looked_at = "desk", float("inf")
+    driver._told, driver._head = "desk", Head("127.0.0.1:1", float("inf"))
     known: list[int] = []
     driver._desk = SimpleNamespace(collect=SimpleNamespace(remote=lambda n: known.append(n) or "desk"))
     assert driver.poll(0.0) == []
@@ -280,10 +282,8 @@ def test_the_last_word_of_a_job_waits_for_those_before_it(tmp_path: Path, monkey
 
 
 def test_the_desk_keeps_words_until_they_are_known_to_have_arrived() -> None:
-    module = pytest.importorskip("tunebook.run.executors.ray")
-
     async def talk() -> None:
-        desk = module._Desk()
+        desk = Desk()
         await desk.ask(7, Asked(stop=True))
         assert await desk.tell(Told(7, serial=0)) == Asked(stop=True)
         assert await desk.tell(Told(8, serial=1)) == Asked()

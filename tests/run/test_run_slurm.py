@@ -19,7 +19,7 @@ from run.round_kit import HONEST, Project, honest_curve, honest_loss, kill, wait
 from tunebook.core.outcome import Cause, Status
 from tunebook.errors import InputError, RunError
 from tunebook.run.events import TrialEnded, TrialStarted
-from tunebook.run.executors.slurm import minutes
+from tunebook.run.executors.slurm_options import minutes
 from tunebook.run.run import run_round
 
 __all__ = ["slurm_cluster"]

@@ -140,6 +140,13 @@ class Objective:
         return objective
 
 
+def revised(own: Objective, other: str | Objective | None) -> Objective:
+    """The objective to judge by: another one, the round's own with some words changed, or its own."""
+    if isinstance(other, Objective):
+        return other
+    return own.revised(other) if other else own
+
+
 OBJECTIVE_KEYS = ("metric", "direction", "reduce", "material", "chance")
 
 

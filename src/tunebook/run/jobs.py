@@ -102,6 +102,8 @@ class News:
 
 #: What there is to say of a job that runs on this machine.
 HERE = News()
+#: What there is to say of a job that nobody has begun yet.
+QUEUED = News(where="queued")
 
 
 class Executor(Protocol):

@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tunebook.run.command import check_program, search_path
 from tunebook.run.events import Best, Event, OnEvent
 from tunebook.run.executors import check_executor, open_executor
 from tunebook.run.folders import make_home, round_folder
-from tunebook.run.jobs import Setup
+from tunebook.run.jobs import Executor, Setup
 from tunebook.run.paperwork import Paperwork
 from tunebook.run.processes import RUN_VARIABLE, started_at
 from tunebook.run.schedule import is_over
@@ -72,59 +72,32 @@ def run_round(
     clock = StoreClock(store, clock or SystemClock())
     began = clock.monotonic()
     _check_workers(workers)
-    entry = check_executor(executor, options)
-    project = project.resolve()
-    environment = run_environment(workers, None if entry.is_elsewhere else devices.usable_cores())
-    if design.command is not None:
-        check_program(design.command, project, environment["PATH"])
-    own_devices = () if entry.is_elsewhere else devices.visible_devices(os.environ)
-    shares = devices.share_devices(own_devices, workers, design.run.gpus)
-    counts = store.counts(name)
-    if is_over(counts) and refill is not None:
-        refill(workers)
-        counts = store.counts(name)
+    run = _Run(
+        store=store,
+        name=name,
+        design=design,
+        project=project.resolve(),
+        workers=workers,
+        executor=executor,
+        is_elsewhere=check_executor(executor, options).is_elsewhere,
+        options=options or {},
+        clock=clock,
+        on_event=on_event or _ignore,
+        refill=refill,
+    )
+    environment, shares = run.share_machine()
+    counts = run.counts_to_run()
     if is_over(counts):
         return RunReport(round=name, counts=counts, n_ended=0, seconds=0.0, best=best_so_far(store, name, counts))
     owner = this_process(clock)
-    setup = _setup(name, design, project, workers, owner, environment, function)
-    if entry.is_elsewhere:
-        reachable = store.url if store.url.startswith("postgresql") else None
-        setup = replace(setup, options=dict(options or {}), store=reachable)
-    record = provenance.record(
-        design,
-        project,
-        environment={**os.environ, **environment},
-        executor=executor,
-        workers=workers,
-        cores=devices.usable_cores(),
-    )
-    runner = open_executor(executor, setup)
+    setup = run.setup(owner, environment, function)
+    record = run.record(environment)
+    opened = open_executor(executor, setup)
     try:
-        paperwork = Paperwork(
-            store=store,
-            name=name,
-            design=design,
-            on_event=on_event or _ignore,
-            clock=clock,
-            best=best_so_far(store, name, counts),
-        )
-        supervisor = Supervisor(
-            store=store,
-            name=name,
-            design=design,
-            project=project,
-            executor=runner,
-            owner=owner,
-            devices=shares,
-            provenance=store.save_provenance(record),
-            paperwork=paperwork,
-            on_event=on_event or _ignore,
-            clock=clock,
-            refill=refill,
-        )
-        supervisor.run()
+        paperwork = run.paperwork(counts)
+        run.supervisor(opened, owner, shares, store.save_provenance(record), paperwork).run()
     finally:
-        runner.close()
+        opened.close()
     return RunReport(
         round=name,
         counts=store.counts(name),
@@ -132,6 +105,105 @@ def run_round(
         seconds=clock.monotonic() - began,
         best=paperwork.best,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One call of ``run_round``: what it was given, and the parts that are made from that."""
+
+    store: Store
+    name: str
+    design: Round
+    project: Path
+    workers: int
+    executor: str
+    is_elsewhere: bool
+    options: Mapping[str, Any]
+    clock: Clock
+    on_event: OnEvent
+    refill: Callable[[int], int] | None
+
+    def share_machine(self) -> tuple[dict[str, str], tuple[tuple[str, ...], ...]]:
+        """What all processes have in their environment, and the devices of each worker."""
+        environment = run_environment(self.workers, None if self.is_elsewhere else devices.usable_cores())
+        if self.design.command is not None:
+            check_program(self.design.command, self.project, environment["PATH"])
+        own_devices = () if self.is_elsewhere else devices.visible_devices(os.environ)
+        return environment, devices.share_devices(own_devices, self.workers, self.design.run.gpus)
+
+    def counts_to_run(self) -> Mapping[Status, int]:
+        """How many trials there are; where none is left, further ones are asked for first."""
+        counts = self.store.counts(self.name)
+        if self.refill is None or not is_over(counts):
+            return counts
+        self.refill(self.workers)
+        return self.store.counts(self.name)
+
+    def setup(self, owner: Owner, environment: Mapping[str, str], function: Callable[..., Any] | None) -> Setup:
+        """What the executor is made from; makes the round's folder. Options and store are for other machines."""
+        make_home(self.project)
+        folder = round_folder(self.project, self.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        return Setup(
+            project=self.project,
+            workers=self.workers,
+            token=owner.id,
+            folder=folder,
+            pipeline=self.design.pipeline,
+            function=function,
+            environment={**environment, RUN_VARIABLE: owner.id},
+            options=dict(self.options) if self.is_elsewhere else {},
+            store=self.store.url if self.is_elsewhere and self.store.url.startswith("postgresql") else None,
+            objective=self.design.objective,
+            gpus=self.design.run.gpus,
+            memory_gib=self.design.run.memory_gib,
+        )
+
+    def record(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Under which code, machine and environment the trials run."""
+        return provenance.record(
+            self.design,
+            self.project,
+            environment={**os.environ, **environment},
+            executor=self.executor,
+            workers=self.workers,
+            cores=devices.usable_cores(),
+        )
+
+    def paperwork(self, counts: Mapping[Status, int]) -> Paperwork:
+        """Who writes down what is heard of the trials."""
+        return Paperwork(
+            store=self.store,
+            name=self.name,
+            design=self.design,
+            on_event=self.on_event,
+            clock=self.clock,
+            best=best_so_far(self.store, self.name, counts),
+        )
+
+    def supervisor(
+        self,
+        executor: Executor,
+        owner: Owner,
+        shares: tuple[tuple[str, ...], ...],
+        provenance: str,
+        paperwork: Paperwork,
+    ) -> Supervisor:
+        """Who starts the trials and ends them."""
+        return Supervisor(
+            store=self.store,
+            name=self.name,
+            design=self.design,
+            project=self.project,
+            executor=executor,
+            owner=owner,
+            devices=shares,
+            provenance=provenance,
+            paperwork=paperwork,
+            on_event=self.on_event,
+            clock=self.clock,
+            refill=self.refill,
+        )
 
 
 def run_environment(workers: int, cores: int | None) -> dict[str, str]:
@@ -161,32 +233,6 @@ def best_so_far(store: Store, name: str, counts: Mapping[Status, int]) -> Best |
     first = int(np.asarray(order)[0])
     trial = evidence.trials[first]
     return Best(trial=trial.name, study=trial.study, value=float(scores.values[first]), step=int(scores.steps[first]))
-
-
-def _setup(
-    name: str,
-    design: Round,
-    project: Path,
-    workers: int,
-    owner: Owner,
-    environment: Mapping[str, str],
-    function: Callable[..., Any] | None,
-) -> Setup:
-    make_home(project)
-    folder = round_folder(project, name)
-    folder.mkdir(parents=True, exist_ok=True)
-    return Setup(
-        project=project,
-        workers=workers,
-        token=owner.id,
-        folder=folder,
-        pipeline=design.pipeline,
-        function=function,
-        environment={**environment, RUN_VARIABLE: owner.id},
-        objective=design.objective,
-        gpus=design.run.gpus,
-        memory_gib=design.run.memory_gib,
-    )
 
 
 def _check_workers(workers: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from tunebook.core.objective import revised
 from tunebook.decide.arms import Arms
 from tunebook.decide.render import render as design_text
 from tunebook.errors import InputError, TunebookError
@@ -20,7 +21,7 @@ from tunebook.evidence import Evidence
 from tunebook.history import earlier_spread
 from tunebook.learn.analyse import analyse
 from tunebook.learn.curve_report import diagnose_round
-from tunebook.project import Project, revised
+from tunebook.project import Project
 from tunebook.show.data.axes import axis_data
 from tunebook.show.data.marks import derived_axes, marks_of
 from tunebook.show.data.table import table_of

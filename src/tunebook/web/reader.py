@@ -17,11 +17,11 @@ import numpy as np
 
 from tunebook.core.config import Config
 from tunebook.core.launch import current_launch
-from tunebook.core.objective import Objective
+from tunebook.core.objective import Objective, revised
 from tunebook.core.verdict import Verdict
 from tunebook.errors import InputError
 from tunebook.evidence import Curves, Evidence, IntArray
-from tunebook.project import Project, revised
+from tunebook.project import Project
 from tunebook.show.data.curves import CurvesData, curves_data, train_twin
 from tunebook.show.data.histograms import GRAD_NORM, grad_norm_data
 from tunebook.show.data.page import TRAIN_LOSS, PlotData, plot_data

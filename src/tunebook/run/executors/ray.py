@@ -11,42 +11,37 @@ hands out what the driver asks of them.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import re
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from tunebook._optional import require
 from tunebook.errors import InputError, Problem, RunError
-from tunebook.run.agent import Agent, Asked, Mark, Told
-from tunebook.run.devices import thread_environment
-from tunebook.run.executors.local import MAIN
-from tunebook.run.jobs import Exit, Job, News, Setup, exit_of
+from tunebook.run.agent import Asked, Mark, Told
+from tunebook.run.executors import ray_worker
+from tunebook.run.executors.elsewhere import check_can_be_sent, setup_to_send
+from tunebook.run.executors.ray_desk import Desk
+from tunebook.run.executors.ray_head import ALIVE_SECONDS, GONE_SECONDS, Head, answers
+from tunebook.run.executors.ray_options import task_options
+from tunebook.run.jobs import QUEUED, Exit, Job, News, Setup, exit_of
 from tunebook.run.options import Resources
 from tunebook.run.relay import Change, apply, packed_checkpoint, packed_project
 
 ray = require("ray")
 NodeAffinitySchedulingStrategy = require("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
 
-GIB = 2**30
 LOG_LEVEL = "ERROR"
 HOST_PORT = re.compile(r"[\w.\-\[\]:]+:\d+")
 #: At most this many nodes are asked before a run what they share with the driver.
 MOST_PROBED = 64
 PROBE_SECONDS = 120.0
-#: How often the cluster's head is looked at, and for how long it may be silent. Ray itself ends the process after 60 s.
-ALIVE_SECONDS = 5.0
-GONE_SECONDS = 30.0
 #: An agent looks this long for an answer before it goes on.
 ANSWER_SECONDS = 0.05
 #: A task whose agent was told to kill its trial, and that goes on for this long, is ended by Ray.
 FORCE_SECONDS = 5.0
-QUEUED = News(where="queued")
 #: What calls raise when the head of the cluster, or the desk, is not there any more.
 _GONE = (ray.exceptions.RayError, ConnectionError, RuntimeError, TimeoutError)
 
@@ -57,17 +52,12 @@ class Ray:
     runs_here = False
 
     def __init__(self, setup: Setup) -> None:
-        if (setup.pipeline or "").startswith(MAIN):
-            raise InputError(
-                "a function of the main program cannot be sent to a cluster; put it into a file of the project and "
-                "name it, as in pipeline = 'train.py:train'"
-            )
+        check_can_be_sent(setup)
         self._resources = Resources.read(setup.options.get("resources"))
         self._tasks: dict[Any, int] = {}
         self._jobs: dict[int, _Running] = {}
         self._exits: list[Exit] = []
         self._desk: Any = None
-        self._alive_at = self._looked_at = time.monotonic()
         self._is_gone = False
         self._has_joined = _join(setup.options.get("address"))
         self._mark = Mark.leave(setup.folder, setup.token)
@@ -142,22 +132,21 @@ class Ray:
 
     def _open(self, setup: Setup) -> None:
         nodes = [node for node in ray.nodes() if node["Alive"]]
-        self._head = str(ray.get_runtime_context().gcs_address)
-        threads = thread_environment(os.environ, 1, max(int(self._resources.cpus), 1))
-        sent = replace(setup, function=None, environment={**threads, **setup.environment})
+        self._head = Head(str(ray.get_runtime_context().gcs_address), time.monotonic())
         self._is_shipping = not self._all_see(nodes)
-        self._order = ray.put((sent, self._mark, packed_project(setup.project) if self._is_shipping else ()))
-        self._desk = ray.remote(_Desk).options(num_cpus=0, scheduling_strategy=_on(_own_node())).remote()
+        project = packed_project(setup.project) if self._is_shipping else ()
+        self._order = ray.put((setup_to_send(setup, self._resources), self._mark, project))
+        self._desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=_on(_own_node())).remote()
         self._n_collected = 0
         self._told = self._desk.collect.remote(0)
-        options = self._task_options(setup, nodes)
+        options = task_options(self._resources, setup, nodes)
         self._check_pipeline()
         # Devices are used by children that end with their trial, so the process that has them may go on (0: no limit).
         self._work = ray.remote(max_calls=0)(_work).options(**options)
 
     def _all_see(self, nodes: Sequence[Mapping[str, Any]]) -> bool:
         """Whether all nodes see the project's files; one that cannot say is taken not to."""
-        see = ray.remote(_sees)
+        see = ray.remote(ray_worker.sees)
         asked = [
             see.options(num_cpus=0, max_retries=1, scheduling_strategy=_on(node["NodeID"])).remote(self._mark)
             for node in nodes[:MOST_PROBED]
@@ -186,14 +175,14 @@ class Ray:
             if not late:
                 return
             try:
-                self._check_alive(time.monotonic())
+                self._head.check(time.monotonic())
             except ConnectionError as error:
                 self._is_gone = True
                 raise _gone(error) from None
 
     def _check_pipeline(self) -> None:
         """Import the pipeline on some node, so that a mistake shows before any trial starts."""
-        check = ray.remote(_check).options(num_cpus=0, max_retries=3)
+        check = ray.remote(ray_worker.problems_of_pipeline).options(num_cpus=0, max_retries=3)
         asked = check.remote(self._order)
         self._await([asked])
         try:
@@ -202,22 +191,6 @@ class Ray:
             raise RunError(f"the Ray cluster could not import the pipeline: {_last_line(error)}") from None
         if problems:
             raise InputError(Problem(key=tuple(key), message=message) for key, message in problems)
-
-    def _task_options(self, setup: Setup, nodes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        has_gpus = any(node["Resources"].get("GPU") for node in nodes)
-        gpus = self._resources.gpus
-        if gpus is None:
-            gpus = setup.gpus if has_gpus else 0
-        memory = self._resources.memory_gib or setup.memory_gib
-        wanted = {"CPU": self._resources.cpus, "GPU": gpus, "memory": (memory or 0) * GIB, **self._resources.custom}
-        _check_room(wanted, nodes)
-        return {
-            "num_cpus": self._resources.cpus,
-            "num_gpus": gpus,
-            "memory": int(memory * GIB) if memory else None,
-            "resources": dict(self._resources.custom) or None,
-            "max_retries": 0,
-        }
 
     # While they run
 
@@ -274,17 +247,7 @@ class Ray:
             if running.last is None and running.forced_at is not None and now - running.forced_at > FORCE_SECONDS:
                 running.forced_at = now
                 ray.cancel(running.ref, force=True)
-        self._check_alive(now)
-
-    def _check_alive(self, now: float) -> None:
-        """``ConnectionError`` when the head has been silent for long."""
-        if now - self._looked_at < ALIVE_SECONDS:
-            return
-        self._looked_at = now
-        if _answers(self._head):
-            self._alive_at = now
-        elif now - self._alive_at > GONE_SECONDS:
-            raise ConnectionError(f"its head at {self._head} has been silent for {now - self._alive_at:.0f} s")
+        self._head.check(now)
 
     def _all_lost(self) -> list[Exit]:
         now = time.monotonic()
@@ -305,35 +268,6 @@ class _Running:
     n_words: int = 0
     last: Told | None = None
     forced_at: float | None = None
-
-
-class _Desk:
-    """An actor between the driver and its agents, so that neither has to find the other."""
-
-    def __init__(self) -> None:
-        self._words: list[Told] = []
-        self._n_gone = 0
-        self._asked: dict[int, Asked] = {}
-        self._has_words = asyncio.Event()
-
-    async def tell(self, word: Told) -> Asked:
-        """For agents: leave word, and hear what is wanted."""
-        self._words.append(word)
-        self._has_words.set()
-        return self._asked.get(word.key, Asked())
-
-    async def ask(self, key: int, asked: Asked) -> None:
-        """For the driver: want something of a job."""
-        self._asked[key] = asked
-
-    async def collect(self, n_known: int) -> tuple[int, list[Told]]:
-        """For the driver, which has ``n_known`` words: those after them, once there are some, and how many then."""
-        del self._words[: n_known - self._n_gone]
-        self._n_gone = n_known
-        while not self._words:
-            self._has_words.clear()
-            await self._has_words.wait()
-        return self._n_gone + len(self._words), list(self._words)
 
 
 class _Line:
@@ -371,47 +305,9 @@ class _Line:
                 return asked
 
 
-#: What is the same for all tasks: the setup, the driver's mark, and the project where some node does not see it.
-_Order: TypeAlias = tuple[Setup, Mark, Sequence[Change]]
-
-#: The agent of the worker process this is imported into.
-_agents: dict[str, Agent] = {}
-
-
-def _agent(order: _Order) -> Agent:
-    setup, mark, project = order
-    if setup.token not in _agents:
-        _close_agents()
-        _agents[setup.token] = Agent(setup, mark, project)
-    return _agents[setup.token]
-
-
-def _close_agents() -> None:
-    while _agents:
-        _agents.popitem()[1].close()
-
-
-def _sees(mark: Mark) -> bool:
-    return mark.is_seen
-
-
-def _check(order: _Order) -> list[tuple[tuple[str, ...], str]]:
-    """The problems of importing the pipeline."""
-    try:
-        _agent(order)
-    except InputError as error:
-        return [(problem.key, problem.message) for problem in error.problems]
-    return []
-
-
-def _work(order: _Order, desk: Any, job: Job, changes: Sequence[Change]) -> Told:
+def _work(order: ray_worker.Order, desk: Any, job: Job, changes: Sequence[Change]) -> Told:
     """The task of one trial."""
-    agent = _agent(order)
-    try:
-        return agent.run(job, _Line(desk), checkpoint=changes)
-    except BaseException:
-        _close_agents()
-        raise
+    return ray_worker.work(order, _Line(desk), job, changes)
 
 
 def _join(address: str | None) -> bool:
@@ -420,7 +316,7 @@ def _join(address: str | None) -> bool:
         return False
     try:
         # Ray tries for minutes to join what is not there, and nobody can interrupt it then.
-        if address is not None and HOST_PORT.fullmatch(address) and not _answers(address):
+        if address is not None and HOST_PORT.fullmatch(address) and not answers(address):
             raise ConnectionError("nobody listens there")
         ray.init(address=address or "auto", log_to_driver=False, logging_level=LOG_LEVEL, namespace="tunebook")
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -429,29 +325,6 @@ def _join(address: str | None) -> bool:
             f"there is no Ray cluster {where} ({_last_line(error)}); start one with `ray start --head`, or name one "
             "with --address HOST:PORT"
         ) from None
-    return True
-
-
-def _check_room(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, Any]]) -> None:
-    """``InputError`` when a trial would not fit on any node, however empty."""
-    if any(all(node["Resources"].get(name, 0.0) >= much for name, much in wanted.items()) for node in nodes):
-        return
-    asked = ", ".join(f"{name}={much:g}" for name, much in wanted.items() if much)
-    largest = {name: max((node["Resources"].get(name, 0.0) for node in nodes), default=0.0) for name in wanted}
-    there = ", ".join(f"{name}={much:g}" for name, much in largest.items() if wanted[name])
-    raise InputError(
-        f"no node of the Ray cluster has room for a trial with {asked}; the most a node has of each is {there}: lower "
-        "--resources, or [run] gpus and memory_gib in the design"
-    )
-
-
-def _answers(address: str) -> bool:
-    """Whether somebody listens at ``HOST:PORT``."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ALIVE_SECONDS).close()
-    except (OSError, ValueError):
-        return False
     return True
 
 

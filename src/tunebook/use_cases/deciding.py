@@ -1,0 +1,77 @@
+"""Deciding: repeats, the verdict, and the round that comes next (D1, D2, D3, D5, T4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tunebook import history
+from tunebook.core.launch import Launch, current_launch
+from tunebook.core.next_round import NextRound
+from tunebook.core.objective import Objective, revised
+from tunebook.core.verdict import Verdict
+from tunebook.decide import verdict
+from tunebook.decide.longer import longer_round, read_factor
+from tunebook.decide.next_round import next_round
+from tunebook.decide.repeats import repeat_specs
+from tunebook.errors import InputError
+from tunebook.evidence import Evidence
+from tunebook.learn.analyse import analyse
+from tunebook.store.store import Store
+
+
+def plan_repeats(
+    store: Store,
+    evidence: Evidence,
+    launches: Sequence[Launch],
+    trials: Sequence[str] | None,
+    seeds: int,
+    *,
+    now: datetime,
+) -> None:
+    """Add repeats with other seeds to a round; none while earlier ones are open: what was interrupted comes first."""
+    if history.has_open_repeats(evidence):
+        return
+    specs = repeat_specs(evidence, history.baseline(store, launches), trials, seeds)
+    store.add_trials(evidence.name, specs, now=now)
+
+
+def decide(
+    store: Store,
+    evidence: Evidence,
+    launches: Sequence[Launch],
+    *,
+    complexity: str = "some",
+    objective: str | Objective | None = None,
+    threshold: float | None = None,
+) -> Verdict:
+    """The verdict on a round, against the launch in force and with what other rounds say of variance."""
+    return verdict.decide(
+        evidence,
+        history.baseline(store, launches),
+        complexity=complexity,
+        earlier=history.earlier_spread(store, evidence),
+        objective=revised(evidence.round.objective, objective),
+        threshold=threshold,
+        replicas=history.replicas(store, evidence.name),
+    )
+
+
+def next_design(
+    store: Store, evidence: Evidence, launches: Sequence[Launch], *, name: str = "", longer: str | None = None
+) -> NextRound:
+    """The round after this one: from its findings and verdict, or with ``longer`` the same trained for longer."""
+    if longer is not None:
+        launch = current_launch(list(launches))
+        best = launch.config if launch else None
+        return longer_round(evidence.round, read_factor(longer), name=name, best=best)
+    findings = analyse(evidence, evidence.round.objective).findings
+    return next_round(evidence.round, findings, _verdict_if_any(store, evidence, launches), name=name)
+
+
+def _verdict_if_any(store: Store, evidence: Evidence, launches: Sequence[Launch]) -> Verdict | None:
+    """The verdict where one can be given; a round without two configurations to compare has none."""
+    try:
+        return decide(store, evidence, launches)
+    except InputError:
+        return None

@@ -1,0 +1,57 @@
+"""Running a round of the store with what the project's tunebook.toml says of the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tunebook.core.round import Round
+from tunebook.plan.folder import EXECUTOR, read_settings
+from tunebook.run.run import RunReport, run_round
+from tunebook.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs rounds of a ``store`` for the project in the folder ``root``."""
+
+    store: Store
+    root: Path
+    clock: Callable[[], datetime]
+
+    def run(
+        self,
+        name: str,
+        design: Round,
+        *,
+        workers: int,
+        executor: str,
+        on_event: Callable[[Any], None] | None = None,
+        function: Callable[[Any], None] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> RunReport:
+        """Run what has not ended of round ``name``; ``options`` go over those of tunebook.toml for the executor."""
+        own = read_settings(self.root).get(EXECUTOR, {}).get(executor, {})
+        return run_round(
+            self.store,
+            name,
+            design,
+            project=self.root,
+            workers=workers,
+            executor=executor,
+            on_event=on_event,
+            function=function,
+            refill=self._refill(replace(design, name=name), on_event),
+            options={**own, **(options or {})},
+        )
+
+    def _refill(self, design: Round, on_event: Callable[[Any], None] | None) -> Callable[[int], int] | None:
+        """How a round gets further trials while it runs; None for a search that is planned beforehand (X1)."""
+        if design.search.algorithm != "bayes":
+            return None
+        from tunebook.exploitation import Refill  # models that most rounds do without
+
+        return Refill(self.store, design, self.clock, on_event)
