@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 from tunebook.errors import StoreError
 from tunebook.handle.assignment import Assignment
-from tunebook.handle.checkpoints import newest
 from tunebook.run.command import search_path
 from tunebook.run.devices import VISIBLE
 from tunebook.run.executors.local import Local
@@ -309,13 +308,3 @@ class _Watch:
         word = Told(self.job.key, self._news(), changes, serial=self._serial)
         self._serial += bool(changes)
         return self.tell(word)
-
-
-def next_checkpoint(folder: Path, before: int, deadline: float) -> bool:
-    """Wait until there is a newer checkpoint than that of step ``before``, at most until ``deadline``."""
-    while time.monotonic() < deadline:
-        found = newest(folder)
-        if found is not None and found[0] > before:
-            return True
-        time.sleep(0.05)
-    return False

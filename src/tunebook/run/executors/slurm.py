@@ -53,9 +53,9 @@ class Slurm:
         self._folder = driver_folder(setup.folder, setup.token)
         self._queue = open_queue(str(options.get("cluster", "slurm")), f"tunebook-{setup.token}")
         end_orphans(setup.folder, self._queue)
+        settings = parameters(self._queue.name, options, resources, setup)  # refuses what it does not understand
         self._mark = Mark.leave(setup.folder, setup.token)
         self._order = (replace(setup_to_send(setup, resources), store=None, options={}), self._mark)
-        settings = parameters(self._queue.name, options, resources, setup)
         self._mail = Mailbox(self._folder / MAIL)
         self._mail.folder.mkdir(parents=True)
         self._folder.chmod(0o700)
