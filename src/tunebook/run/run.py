@@ -26,7 +26,7 @@ from tunebook.run.jobs import Executor, Setup
 from tunebook.run.paperwork import Paperwork
 from tunebook.run.processes import RUN_VARIABLE, started_at
 from tunebook.run.schedule import is_over
-from tunebook.run.supervisor import Supervisor
+from tunebook.run.supervisor import Refill, Supervisor
 from tunebook.store.store import Store
 from tunebook.store.values import Owner
 
@@ -54,7 +54,7 @@ def run_round(
     executor: str = "local",
     on_event: OnEvent | None = None,
     function: Callable[..., Any] | None = None,
-    refill: Callable[[int], int] | None = None,
+    refill: Refill | None = None,
     clock: Clock | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> RunReport:
@@ -121,7 +121,7 @@ class _Run:
     options: Mapping[str, Any]
     clock: Clock
     on_event: OnEvent
-    refill: Callable[[int], int] | None
+    refill: Refill | None
 
     def share_machine(self) -> tuple[dict[str, str], tuple[tuple[str, ...], ...]]:
         """What all processes have in their environment, and the devices of each worker."""

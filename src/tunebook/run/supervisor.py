@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
@@ -24,6 +25,17 @@ from tunebook.store.store import Store
 from tunebook.store.values import Claim, Owner
 
 
+class Refill(Protocol):
+    """A search that goes on from what trials show: called with a number it adds up to so many, and says how many (X1).
+
+    ``n_to_come`` is how many it may still add.
+    """
+
+    n_to_come: int
+
+    def __call__(self, n: int, /) -> int: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Supervisor:
     """Carries one round out with one executor; ``run`` returns when every trial has ended."""
@@ -39,7 +51,7 @@ class Supervisor:
     paperwork: Paperwork
     on_event: OnEvent
     clock: Clock
-    refill: Callable[[int], int] | None = None
+    refill: Refill | None = None
     stop: StopRequest = field(default_factory=StopRequest)
     _running: dict[int, Attempt] = field(default_factory=dict)
     _waiting: deque[Claim] = field(default_factory=deque)
@@ -231,7 +243,9 @@ class Supervisor:
         return schedule.hung(self.design.run, now, attempt.began, attempt.heard) is not None
 
     def _tell(self) -> None:
-        counts = self.store.counts(self.name)
+        counts = dict(self.store.counts(self.name))
+        if self.refill is not None:
+            counts[Status.PENDING] += self.refill.n_to_come
         eta = schedule.eta_seconds(counts, self.paperwork.mean_seconds, len(self.devices))
         best = self.paperwork.best
         self.on_event(Progress(counts=counts, running_here=len(self._running), best=best, eta_seconds=eta))

@@ -11,6 +11,7 @@ from typing import Any
 from tunebook.core.round import Round
 from tunebook.plan.folder import EXECUTOR, read_settings
 from tunebook.run.run import RunReport, run_round
+from tunebook.run.supervisor import Refill
 from tunebook.store.store import Store
 
 
@@ -48,10 +49,10 @@ class Runner:
             options={**own, **(options or {})},
         )
 
-    def _refill(self, design: Round, on_event: Callable[[Any], None] | None) -> Callable[[int], int] | None:
+    def _refill(self, design: Round, on_event: Callable[[Any], None] | None) -> Refill | None:
         """How a round gets further trials while it runs; None for a search that is planned beforehand (X1)."""
         if design.search.algorithm != "bayes":
             return None
-        from tunebook.exploitation import Refill  # models that most rounds do without
+        from tunebook import exploitation  # models that most rounds do without
 
-        return Refill(self.store, design, self.clock, on_event)
+        return exploitation.Refill(self.store, design, self.clock, on_event)
