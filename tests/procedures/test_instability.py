@@ -295,6 +295,12 @@ def test_a_single_outlier_is_no_trouble_and_a_value_that_is_not_finite_is():
     assert first_trouble(values, 1.0) == 100
 
 
+def test_a_loss_that_goes_to_infinity_is_trouble_without_a_word_from_numpy():
+    values = falling()
+    values[200:] = np.inf
+    assert 190 <= first_trouble(values, 1.0) <= 200
+
+
 def test_an_ended_run_is_unstable_from_its_last_step():
     went = course(evidence_of(falling(250), Status.INFEASIBLE), 0, "train/loss")
     assert went.is_unstable

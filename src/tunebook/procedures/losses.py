@@ -88,7 +88,8 @@ def first_trouble(values: FloatArray, gain: float) -> int | None:
     if not len(values):
         return None
     smooth = smoothed(values)
-    rises = smooth - np.minimum.accumulate(smooth)
+    with np.errstate(invalid="ignore"):  # infinity less infinity is no rise; that it is not finite is seen below
+        rises = smooth - np.minimum.accumulate(smooth)
     limit = max(RISE * gain, NOISE * smoothed_noise(values, smooth), 1e-12)
     bad: IntArray = np.flatnonzero(~np.isfinite(values) | ~np.isfinite(smooth) | (rises > limit))
     return int(bad[0]) if len(bad) else None
@@ -96,7 +97,8 @@ def first_trouble(values: FloatArray, gain: float) -> int | None:
 
 def smoothed_noise(values: FloatArray, smooth: FloatArray) -> float:
     """The standard deviation that batches leave in the smoothed loss: of a median, 1.25 / sqrt(width) of theirs."""
-    left = (values - smooth)[np.isfinite(values) & np.isfinite(smooth)]
+    known = np.isfinite(values) & np.isfinite(smooth)
+    left = values[known] - smooth[known]
     spread = 1.4826 * float(np.median(np.abs(left))) if len(left) else 0.0
     return 1.25 * spread / math.sqrt(_width(len(values)))
 
