@@ -158,7 +158,8 @@ def _digits(domain: Range) -> int:
 
 def _places(domain: Range) -> int:
     """Decimal places (negative: zeros before the point) that do the same on a linear scale."""
-    wanted = math.ceil(-math.log10(2.0 * RESOLUTION) - math.log10(domain.high - domain.low))
+    # The smallest number there is in place of what is too small to be one.
+    wanted = math.ceil(-math.log10(max(2.0 * RESOLUTION * (domain.high - domain.low), math.ulp(0.0))))
     largest = max(abs(domain.low), abs(domain.high))
     return min(wanted, FLOAT_DIGITS - 1 - math.floor(math.log10(largest)))
 

@@ -51,16 +51,17 @@ class RateSweep:
 
     def read(self, seen: Seen) -> Sweep:
         """What the sweeps show together."""
-        swept = self._swept(seen)
-        return read_sweep(swept, self.rate, _found(self._closer_rounds(read_sweep(swept, self.rate)), seen))
+        return read_sweep(self._swept(seen), self.rate, self._looked_closer(seen))
 
     def evidence(self, seen: Seen) -> list[Evidence]:
         """The rounds of the sweep that were run, with those of the closer look."""
-        swept = self._swept(seen)
-        return [*swept, *_found(self._closer_rounds(read_sweep(swept, self.rate)), seen)]
+        return [*self._swept(seen), *self._looked_closer(seen)]
 
     def _swept(self, seen: Seen) -> list[Evidence]:
         return _found([self._round(number) for number in range(self.seeds)], seen)
+
+    def _looked_closer(self, seen: Seen) -> list[Evidence]:
+        return _found(self._closer_rounds(read_sweep(self._swept(seen), self.rate)), seen)
 
     def _round(self, number: int) -> Round:
         return varied_round(
@@ -128,8 +129,7 @@ class Stability(Procedure):
         sweep = self.sweep.read(seen)
         if sweep.verdict is not Verdict.IN_DOUBT:
             return None
-        checks = (self._check(sweep, number) for number in range(self.check_seeds))
-        return next((check for check in checks if latest(seen, check.name) is None), None)
+        return _first_unseen(self._checks(sweep), seen)
 
     def conclude(self, seen: Seen) -> Conclusion:
         sweep = self.sweep.read(seen)
@@ -175,6 +175,9 @@ class Stability(Procedure):
     def _check_steps(self) -> int:
         return min(self.check_steps, self.design.max_train_steps)
 
+    def _checks(self, sweep: Sweep) -> list[Round]:
+        return [self._check(sweep, number) for number in range(self.check_seeds)]
+
     def _check(self, sweep: Sweep, number: int) -> Round:
         return varied_round(
             self.design,
@@ -190,8 +193,7 @@ class Stability(Procedure):
     def _checked(self, seen: Seen, sweep: Sweep) -> list[Course]:
         if sweep.verdict is not Verdict.IN_DOUBT:
             return []
-        found = (latest(seen, self._check(sweep, number).name) for number in range(self.check_seeds))
-        return [course(evidence, 0, sweep.loss, sweep.gain) for evidence in found if evidence is not None]
+        return [course(evidence, 0, sweep.loss, sweep.gain) for evidence in _found(self._checks(sweep), seen)]
 
 
 def _found(rounds: Sequence[Round], seen: Seen) -> list[Evidence]:
