@@ -13,7 +13,7 @@ from torch import nn
 
 import tunebook
 
-N_VALID = 597
+N_VALID, N_TEST = 597, 300
 BATCH_SIZE = 64
 EVAL_EVERY = 20
 SAVE_EVERY = 100
@@ -21,21 +21,19 @@ SAVE_EVERY = 100
 EXPLODED = 10 * math.log(10)
 
 
-def split_digits() -> tuple[torch.Tensor, ...]:
-    """Training and validation images (n, 64) in [0, 1] and their labels (n,)."""
+def split_digits() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Images (n, 64) in [0, 1] and their labels (n,) for training, validation and the test."""
     images, labels = load_digits(return_X_y=True)
-    parts = train_test_split(images / 16.0, labels, test_size=N_VALID, random_state=0, stratify=labels)
-    train_x, valid_x, train_y, valid_y = parts
-    return (
-        torch.tensor(train_x, dtype=torch.float32),
-        torch.tensor(train_y),
-        torch.tensor(valid_x, dtype=torch.float32),
-        torch.tensor(valid_y),
-    )
+    held = {"random_state": 0, "stratify": labels}
+    rest_x, valid_x, rest_y, valid_y = train_test_split(images / 16.0, labels, test_size=N_VALID, **held)
+    held["stratify"] = rest_y
+    train_x, test_x, train_y, test_y = train_test_split(rest_x, rest_y, test_size=N_TEST, **held)
+    parts = (train_x, train_y), (valid_x, valid_y), (test_x, test_y)
+    return [(torch.tensor(x, dtype=torch.float32), torch.tensor(y)) for x, y in parts]
 
 
 # Loaded where the module is imported: workers fork from a process that has it already.
-TRAIN_X, TRAIN_Y, VALID_X, VALID_Y = split_digits()
+TRAIN, VALID, TEST = split_digits()
 
 
 def build(trial: tunebook.Trial) -> nn.Sequential:
@@ -54,14 +52,14 @@ def build(trial: tunebook.Trial) -> nn.Sequential:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-    """Cross entropy and error rate in evaluation mode."""
+def evaluate(model: nn.Module, part: str, images: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """Cross entropy and error rate in evaluation mode, as metrics of a part of the data."""
     model.eval()
     logits = model(images)
     model.train()
     loss = nn.functional.cross_entropy(logits, labels).item()
     error = (logits.argmax(dim=1) != labels).float().mean().item()
-    return loss, error
+    return {f"{part}/loss": loss, f"{part}/error": error}
 
 
 def train(trial: tunebook.Trial) -> None:
@@ -74,6 +72,8 @@ def train(trial: tunebook.Trial) -> None:
         momentum=1.0 - float(trial["one_minus_momentum"]),
     )
     batches = torch.Generator().manual_seed(trial.seed)
+    parts = [TRAIN, VALID] if trial.uses_validation_data else [TRAIN]
+    images, labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     if trial.resume_from:
         saved = torch.load(trial.resume_from, weights_only=True)
         model.load_state_dict(saved["model"])
@@ -81,8 +81,8 @@ def train(trial: tunebook.Trial) -> None:
         batches.set_state(saved["batches"])
 
     for step in range(trial.start_step, trial.max_train_steps):
-        batch = torch.randint(len(TRAIN_X), (BATCH_SIZE,), generator=batches)
-        loss = nn.functional.cross_entropy(model(TRAIN_X[batch]), TRAIN_Y[batch])
+        batch = torch.randint(len(images), (BATCH_SIZE,), generator=batches)
+        loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])
         if not loss.item() < EXPLODED:
             raise tunebook.Infeasible(f"the training loss is {loss.item():.4g} at step {step}")
         optimizer.zero_grad()
@@ -91,10 +91,11 @@ def train(trial: tunebook.Trial) -> None:
         optimizer.step()
         trial.log(step, {"train/batch_loss": loss.item(), "grad_norm": norm.item()})
         if step % EVAL_EVERY == 0 or step == trial.max_train_steps - 1:
-            train_loss, train_error = evaluate(model, TRAIN_X[:N_VALID], TRAIN_Y[:N_VALID])
-            valid_loss, valid_error = evaluate(model, VALID_X, VALID_Y)
-            trial.log(step, {"train/loss": train_loss, "train/error": train_error})
-            trial.log(step, {"valid/loss": valid_loss, "valid/error": valid_error})
+            trial.log(step, evaluate(model, "train", images[:N_VALID], labels[:N_VALID]))
+            if not trial.uses_validation_data:
+                trial.log(step, evaluate(model, "valid", *VALID))
+            if trial.is_final:  # in `tunebook final`, and at no other time
+                trial.log(step, evaluate(model, "test", *TEST))
         if step % SAVE_EVERY == SAVE_EVERY - 1:
             state = {
                 "model": model.state_dict(),

@@ -365,13 +365,17 @@ class Project:
         """Train the launch of a round for the last time, look at the test set and record that (X2, X3).
 
         ``InputError`` without a launch, when the test set was looked at with it before (unless ``again``), and
-        when training logged no test metric; then nothing is recorded.
+        when training logged no test metric; then nothing is recorded, and the next call trains again.
         """
         name, launches = self.store.resolve(str(round_name)), self.launches()
         training = use_cases.final_training.prepare(
             self.store, launches, name, with_validation=with_validation, metric=metric, again=again
         )
-        self.run(training.design, executor=executor, on_event=on_event, function=function)
+        try:
+            self.run(training.design, executor=executor, on_event=on_event, function=function, retry_failed=True)
+        except InputError:  # it ended without the metric of its objective; a look at the test set counts all the same
+            if not use_cases.final_training.has_looked(self.store, training):
+                raise
         return use_cases.final_training.record(
             self.store, self.launches(), training, now=self._clock(), who=user(), note=note
         )

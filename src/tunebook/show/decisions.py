@@ -105,10 +105,17 @@ def launch(entry: Launch) -> RenderableType:
         "evidence": evidence_text(entry.evidence),
         "reproduce": entry.command,
         "note": entry.note,
-        "test set": "was looked at" if entry.test_set_looked_at else None,
+        "test set": _test_set(entry),
     }
     lines = [Text.assemble((f"  {name}: ", "dim"), said) for name, said in facts.items() if said]
     return Group(Text(head, style="bold"), *lines)
+
+
+def _test_set(entry: Launch) -> str | None:
+    if not entry.test_set_looked_at:
+        return None
+    values = ", ".join(f"{name} {value:.6g}" for name, value in entry.evidence.get("test", {}).items())
+    return f"was looked at{': ' * bool(values)}{values}"
 
 
 def evidence_text(evidence: Mapping[str, Any]) -> str:

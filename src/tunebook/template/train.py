@@ -8,7 +8,7 @@ import numpy as np
 
 import tunebook
 
-N_TRAIN, N_VALID = 400, 400
+N_TRAIN, N_VALID, N_TEST = 400, 400, 400
 
 
 def moons(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -33,10 +33,19 @@ def cross_entropy(probability: np.ndarray, label: np.ndarray) -> float:
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
+def evaluate(weights: list[np.ndarray], part: str, x: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    """Loss and error as metrics of a part of the data."""
+    _, probability = forward(weights, x)
+    error = float(((probability > 0.5) != label).mean())
+    return {f"{part}/loss": cross_entropy(probability, label), f"{part}/error": error}
+
+
 def train(trial: tunebook.Trial) -> None:
     """Train one configuration for ``trial.max_train_steps`` steps."""
     data = np.random.default_rng(0)
-    (train_x, train_y), (valid_x, valid_y) = moons(N_TRAIN, data), moons(N_VALID, data)
+    train_part, valid_part, test_part = moons(N_TRAIN, data), moons(N_VALID, data), moons(N_TEST, data)
+    parts = [train_part, valid_part] if trial.uses_validation_data else [train_part]
+    train_x, train_y = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     rng = np.random.default_rng(trial.seed)
     width = int(trial["width"])
@@ -45,7 +54,7 @@ def train(trial: tunebook.Trial) -> None:
     learning_rate, momentum = float(trial["learning_rate"]), 1.0 - float(trial["one_minus_momentum"])
 
     for step in range(trial.start_step, trial.max_train_steps):
-        batch = rng.integers(0, N_TRAIN, 32)
+        batch = rng.integers(0, len(train_x), 32)
         x, y = train_x[batch], train_y[batch]
         hidden, probability = forward(weights, x)
         slope = (probability - y) / len(x)
@@ -59,6 +68,7 @@ def train(trial: tunebook.Trial) -> None:
             raise tunebook.Infeasible(f"the weights are not finite at step {step}")
         trial.log(step, {"train/loss": cross_entropy(probability, y)})
         if step % 20 == 0 or step == trial.max_train_steps - 1:
-            _, probability = forward(weights, valid_x)
-            trial.log(step, {"valid/loss": cross_entropy(probability, valid_y)})
-            trial.log(step, {"valid/error": float(((probability > 0.5) != valid_y).mean())})
+            if not trial.uses_validation_data:
+                trial.log(step, evaluate(weights, "valid", *valid_part))
+            if trial.is_final:  # in `tunebook final`, and at no other time
+                trial.log(step, evaluate(weights, "test", *test_part))

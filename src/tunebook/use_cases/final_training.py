@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from tunebook.core.launch import Launch
 from tunebook.core.round import Round
@@ -40,21 +41,33 @@ def prepare(
     design = store.design(launch.round)
     seeds = {trial.name: trial.seed for trial in store.snapshot(launch.round).trials}
     named = final.metric_of_test_set(design.objective, metric)
-    wanted = final.final_design(
-        design,
-        launch,
-        seed=seeds.get(launch.trial, design.search.seed),
-        metric=named,
-        with_validation=with_validation,
-        n_looks=final.looks(launches, launch.config),
+    wanted = (
+        final.final_design(
+            design,
+            launch,
+            seed=seeds.get(launch.trial, design.search.seed),
+            metric=named,
+            with_validation=with_validation,
+            n_looks=final.looks(launches, launch.config),
+            attempt=attempt,
+        )
+        for attempt in count(1)
     )
-    return FinalTraining(launch=launch, design=wanted, metric=named)
+    known = {row.name for row in store.rounds()}
+    # A training that ended without a look stays as it is; what is wanted is another one.
+    unspent = next(one for one in wanted if one.name not in known or not final.is_spent(store.snapshot(one.name)))
+    return FinalTraining(launch=launch, design=unspent, metric=named)
+
+
+def has_looked(store: Store, training: FinalTraining) -> bool:
+    """Whether training said anything of the test set, however it ended."""
+    return bool(final.test_metrics(store.snapshot(training.design.name)))
 
 
 def record(
     store: Store, launches: Sequence[Launch], training: FinalTraining, *, now: datetime, who: str | None, note: str
 ) -> Launch:
-    """Record what the test set said; ``InputError`` when training logged no test metric, and nothing is recorded."""
+    """Record what the test set said; ``InputError`` when training failed or logged no test metric at all."""
     evidence = store.snapshot(training.design.name)
     entry = final.record(
         launches,
