@@ -29,8 +29,9 @@ from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.core.trial import Study
 from tunebook.evidence import Curves, Evidence, TrialRecord
-from tunebook.learn.curve_diagnosis import GIVEN, diagnose, material_unit
+from tunebook.learn.curve_diagnosis import GIVEN, diagnose
 from tunebook.learn.curve_inputs import CurveReader, TrialCurves
+from tunebook.learn.material import material
 from tunebook.stats.curve_smooth import finite
 
 JUDGED = (
@@ -123,7 +124,7 @@ def naive_scores(tables: Tables) -> Scores:
         evidence = tables.evidence(ids, True)
         objective = evidence.round.objective
         reader = CurveReader(evidence, objective)
-        unit, chance = material_unit(evidence).value, objective.sign * (objective.chance or np.inf)
+        unit, chance = material(evidence).unit, objective.sign * (objective.chance or np.inf)
         for position, trial in enumerate(ids):
             found[trial] = naive(reader[position], unit, chance)
     return found

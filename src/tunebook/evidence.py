@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
@@ -110,6 +111,13 @@ class Evidence:
     def metrics(self) -> tuple[str, ...]:
         """All metrics that any trial logged, sorted."""
         return tuple(sorted(self.curves))
+
+    @cached_property
+    def configurations(self) -> IntArray:
+        """A number per trial that repeats of one configuration share."""
+        numbers: dict[Config, int] = {}
+        found = [numbers.setdefault(trial.config, len(numbers)) for trial in self.trials]
+        return read_only(np.array(found, dtype=np.int64))
 
     def mask(
         self, *statuses: Status, study: str | None = None, purpose: TrialPurpose | None = None

@@ -25,6 +25,18 @@ def baseline(store: Store, launches: Sequence[Launch]) -> Baseline | None:
     return Baseline.of(launch, store.snapshot(launch.round)) if launch else None
 
 
+def baseline_for(store: Store, launches: Sequence[Launch], evidence: Evidence) -> Baseline | None:
+    """The launch in force; before the first, the best of the rounds that the round's search started from."""
+    launched = baseline(store, launches)
+    if launched is not None or not evidence.round.search.start_from:
+        return launched
+    explored = (store.snapshot(store.resolve(name)) for name in evidence.round.search.start_from)
+    found = [best for other in explored if (best := Baseline.incumbent(other)) is not None]
+    comparable = [best for best in found if not best.differences(evidence, evidence.round.objective)]
+    sign = evidence.round.objective.sign
+    return min(comparable, key=lambda best: sign * sum(best.values) / len(best.values), default=None)
+
+
 def earlier_spread(store: Store, evidence: Evidence) -> Spread | None:
     """Trial variance measured in other rounds of the same pipeline (S7); None when there is none."""
     own = pipeline_fingerprint(evidence.round)
@@ -57,6 +69,11 @@ def is_over(store: Store, name: str) -> bool:
 def has_open_repeats(evidence: Evidence) -> bool:
     """Whether repeats that were asked for earlier still wait or run."""
     return any(trial.purpose is TrialPurpose.REPEAT and not trial.status.is_final for trial in evidence)
+
+
+def has_repeats(evidence: Evidence) -> bool:
+    """Whether anything of a round was asked to run again."""
+    return any(trial.purpose is TrialPurpose.REPEAT for trial in evidence)
 
 
 def specs_of(store: Store, name: str) -> tuple[TrialSpec, ...]:

@@ -338,8 +338,8 @@ class Project:
         """
         return use_cases.exploiting.design_file(self.root, self.learn(round_name), trials)
 
-    def trial_of(self, round_name: str, config: Mapping[str, Value]) -> str | None:
-        """The name of the first trial with a configuration, in a round or in those it starts from."""
+    def trial_of(self, round_name: str, config: Mapping[str, Value]) -> tuple[str, str] | None:
+        """Round and name of the first trial with a configuration, in a round or in those it starts from."""
         return use_cases.exploiting.trial_of(self.store, str(round_name), config)
 
     def outlook(self, round_name: str) -> Outlook | None:

@@ -429,3 +429,57 @@ def test_a_baseline_of_the_same_round_is_pooled_once():
     found = decide(clear(), old)
     assert found.baseline.repeats == 5
     assert "on 8 degrees of freedom" in " ".join(found.because)
+
+
+# --- rounds whose search learns (X1), and fluke winners (D3)
+
+CROWDED = {"algorithm": "bayes", "trials": 8}
+
+
+def test_a_single_run_of_a_crowded_search_is_never_adopted():
+    """Trials that crowd do not show how lucky the best one was, so an earlier estimate is not enough."""
+    quiet = [*searched(False, OFF), *searched(True, [value - 0.05 for value in OFF])]
+    earlier = Spread(sd=0.001, degrees=12)
+    assert decide(evidence(quiet), earlier=earlier).ruling is Ruling.ADOPT
+    crowded = decide(evidence(quiet, design(search=CROWDED)), earlier=earlier)
+    assert (crowded.ruling, crowded.seeds) == (Ruling.UNRESOLVED, 5)
+    assert "crowd" in " ".join(crowded.because)
+    again = [*quiet, *repeats(config(True, 1e-3), list(0.05 + NOISE))]
+    assert decide(evidence(again, design(search=CROWDED)), earlier=earlier).ruling is Ruling.ADOPT
+
+
+def test_what_a_model_expects_most_of_is_the_candidate_until_there_are_repeats():
+    expected = config(True, 3e-3)
+    found = evidence([*searched(False, OFF), *searched(True, ON)])
+    assert decide(found, expected_best=Config(expected)).candidate.config == expected
+    assert decide(found, expected_best=Config(config(True, 0.5))).candidate.config == BEST_ON
+    repeated = round_with(list(0.1 + NOISE), list(0.09 + NOISE))
+    assert decide(repeated, expected_best=Config(expected)).candidate.config == BEST_ON
+
+
+def test_one_setting_without_a_launch_shows_what_its_best_trial_rests_on():
+    alone = design(scientific={}, fixed={"batch_size": 128, "use_dropout": True})
+    once = decide(evidence(searched(True, ON), alone))
+    assert once.baseline == once.candidate
+    assert any("reached valid/error 0.09 in the search, once" in said for said in once.because)
+    assert any("tunebook repeat 01" in said for said in once.because)
+    fluke = decide(evidence([*searched(True, ON), *repeats(BEST_ON, [0.3, 0.5, 0.09])], alone))
+    assert any("3 runs with fresh seeds average 0.2967 (0.09 to 0.5)" in said for said in fluke.because)
+    assert any("do not bear the search out" in said for said in fluke.because)
+    fine = decide(evidence([*searched(True, ON), *repeats(BEST_ON, [0.091, 0.093, 0.09])], alone))
+    assert not any("do not bear the search out" in said for said in fine.because)
+    assert fine.candidate.values == (0.09, 0.091, 0.093)
+    assert fine.candidate.searched == 0.09
+
+
+def test_the_seeds_asked_for_settle_it_when_they_show_what_is_expected():
+    """With that many more runs around the expected difference, the verdict is no longer unresolved."""
+    verdict = decide(clear(gap=0.0009))
+    assert verdict.ruling is Ruling.UNRESOLVED
+    sd = float(np.std(NOISE, ddof=1))
+    expected = verdict.configuration.improvement.estimate
+    shape = np.sort(np.random.default_rng(0).normal(size=verdict.seeds))
+    shape = (shape - shape.mean()) / shape.std(ddof=1) * sd
+    off = [*(0.1 + NOISE), *(0.1 - 0.0009 / 2 + expected / 2 + shape)]
+    on = [*(0.1 - 0.0009 + NOISE[::-1]), *(0.1 - 0.0009 / 2 - expected / 2 + shape)]
+    assert decide(round_with(off, on)).ruling is not Ruling.UNRESOLVED

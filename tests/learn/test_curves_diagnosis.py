@@ -14,7 +14,8 @@ from tunebook.core.trial import Study
 from tunebook.evidence import Curves, Evidence, TrialRecord, score_curves
 from tunebook.learn.curve_diagnosis import shown
 from tunebook.learn.curve_inputs import CurveNames
-from tunebook.learn.curves import LABELS, check, diagnose, material_unit
+from tunebook.learn.curves import LABELS, check, diagnose
+from tunebook.learn.material import material
 from tunebook.learn.view import View
 
 STEPS = np.arange(0, 1000, 10)
@@ -175,10 +176,10 @@ def test_the_unit_comes_from_design_then_repeats_then_curves():
     rng = np.random.default_rng(0)
     noisy = [{"valid/error": FALLING + rng.normal(scale=0.01, size=len(X))} for _ in range(6)]
     bare = Objective(metric="valid/error")
-    assert material_unit(evidence(*noisy)).source == "design"
+    assert material(evidence(*noisy)).source == "design"
     same = [Config({"learning_rate": 0.1})] * 6
-    assert material_unit(evidence(*noisy, objective=bare, configs=same)).source == "repeats"
-    unit = material_unit(evidence(*noisy, objective=bare))
+    assert material(evidence(*noisy, objective=bare, configs=same)).source == "repeats"
+    unit = material(evidence(*noisy, objective=bare))
     assert unit.source == "curves"
     assert 0.004 <= unit.value <= 0.04
 

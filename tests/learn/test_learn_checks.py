@@ -11,7 +11,17 @@ from learn_builders import log_values, make_evidence, make_round, points, record
 from tunebook.core.outcome import Status
 from tunebook.core.trial import TrialPurpose
 from tunebook.evidence import Curves
-from tunebook.learn import caveats, chance, comparison, infeasible, instability, sampling, sensitivity, steps
+from tunebook.learn import (
+    caveats,
+    chance,
+    comparison,
+    infeasible,
+    instability,
+    reproduced,
+    sampling,
+    sensitivity,
+    steps,
+)
 from tunebook.learn.view import Noise, View
 from tunebook.stats.best_of_n import quartiles
 
@@ -321,3 +331,27 @@ def test_an_earlier_noise_estimate_makes_a_difference_material():
         make_evidence(make_round(), trials_at(points(8, 2)), np.arange(8.0)), earlier=Noise(sd=2.0, source="earlier")
     )
     assert sampling.good_distance(view) == (4.0, "the material difference, from earlier")
+
+
+# --- repeats that refute the search, D1
+
+
+@pytest.mark.parametrize(("again", "is_refuted"), [([0.4, 0.6, 0.01], True), ([0.02, 0.01, 0.03], False)])
+def test_a_winner_whose_repeats_are_typical_is_named(again, is_refuted):
+    configs = [{"learning_rate": 0.1 + i / 100} for i in range(8)]
+    trials = [record(i, config) for i, config in enumerate(configs)]
+    trials += [record(8 + i, configs[0], purpose=TrialPurpose.REPEAT, seed=i + 1) for i in range(len(again))]
+    view = View.of(make_evidence(make_round(), trials, [0.005, *np.linspace(0.05, 0.3, 7), *again]))
+    found = list(reproduced.check(view))
+    assert codes(found) == ["not_reproduced"] * is_refuted
+    if found:
+        assert found[0].subject.trial == trials[0].name
+        assert "average 0.3367 (0.01 to 0.6)" in found[0].says
+
+
+def test_two_repeats_refute_nothing():
+    configs = [{"learning_rate": 0.1 + i / 100} for i in range(8)]
+    trials = [record(i, config) for i, config in enumerate(configs)]
+    trials += [record(8 + i, configs[0], purpose=TrialPurpose.REPEAT, seed=i + 1) for i in range(2)]
+    view = View.of(make_evidence(make_round(), trials, [0.005, *np.linspace(0.05, 0.3, 7), 0.9, 0.9]))
+    assert not list(reproduced.check(view))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunebook.stats.variance import Spread, curve_noise, pooled_spread, unbiasing
+from tunebook.stats.variance import Spread, curve_noise, near_the_best, pooled_spread, unbiasing
 
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=12).map(np.array)
 
@@ -55,3 +55,12 @@ def test_curve_noise_sees_through_a_trend():
 def test_a_short_curve_has_no_known_noise():
     assert curve_noise(np.ones(19)) is None
     assert curve_noise(np.full(50, np.nan)) is None
+
+
+def test_only_good_configurations_tell_the_spread():
+    """The luckiest trial of a search can be one at the edge of stability; its repeats say nothing of the others."""
+    keys = np.array([0.01, 0.9, 0.5, 0.02, 0.03, 0.04, 0.05, np.nan])
+    groups = np.array([0, 0, 0, 1, 2, 3, 4, 5])
+    assert near_the_best(keys, groups).tolist() == [False] * 3 + [True] * 3 + [False] * 2
+    assert near_the_best(keys[:3], groups[:3]).all()
+    assert not near_the_best(np.array([np.nan]), np.array([0])).any()

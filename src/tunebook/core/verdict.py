@@ -55,12 +55,17 @@ class Improvement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """One of the two configurations that are compared; ``repeats`` counts the runs its mean rests on."""
+    """One of the two configurations that are compared; ``repeats`` counts the runs its mean rests on.
+
+    ``values`` are those runs and ``searched`` the one that the search chose it by, in units of the objective.
+    """
 
     trial: str
     config: Config
     repeats: int
     infeasible: int = 0
+    values: tuple[float, ...] = ()
+    searched: float | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """The contender as JSON shows it; ``infeasible`` only where there is something to say."""

@@ -34,7 +34,8 @@ class Baseline:
 
     ``values`` are in units of the objective, of runs that did not choose it; where all its rivals were
     repeated as well, of all runs, with ``luck`` (0 or more) as what having been the best of them gained.
-    ``way_to_train`` is the pipeline or command of its round.
+    ``way_to_train`` is the pipeline or command of its round. ``is_launch`` is false for the best of the rounds that a
+    search started from, which stands in while the ledger has no launch.
     """
 
     trial: str
@@ -46,6 +47,30 @@ class Baseline:
     infeasible: int = 0
     luck: float = 0.0
     way_to_train: str | None = None
+    is_launch: bool = True
+
+    @classmethod
+    def incumbent(cls, evidence: Evidence) -> Baseline | None:
+        """The best configuration of a round, with its fresh runs; None where nothing is complete."""
+        try:
+            chosen = choose(Arms.of(evidence).every)
+        except InputError:  # nothing is complete
+            return None
+        if chosen is None:
+            return None
+        sign = evidence.round.objective.sign
+        return cls(
+            trial=chosen.arm.trial,
+            config=chosen.arm.config,
+            round=evidence.name,
+            objective=evidence.round.objective,
+            max_train_steps=evidence.round.max_train_steps,
+            values=tuple(sign * value for value in chosen.values or _unbiased(chosen.arm)),
+            infeasible=chosen.infeasible,
+            luck=chosen.luck,
+            way_to_train=evidence.round.way_to_train,
+            is_launch=False,
+        )
 
     @classmethod
     def of(cls, launch: Launch, evidence: Evidence) -> Baseline:

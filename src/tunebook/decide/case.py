@@ -15,8 +15,8 @@ from tunebook.stats.posterior import Sample, TrialVariance, common_sd, trial_var
 from tunebook.stats.selection import without_luck
 from tunebook.stats.variance import Spread
 
-#: What matters, in trial standard deviations, where the design does not say.
-MATERIAL_SPREADS = 1.0
+#: An improvement of this many trial standard deviations keeps a decision open, where the design does not say.
+RULED_OUT_SPREADS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,10 @@ class Case:
 
     @property
     def material(self) -> float:
-        """The smallest improvement that matters; 0 where nothing tells."""
-        return self.objective.material if self.objective.material is not None else MATERIAL_SPREADS * self.spread
+        """The improvement that has to be ruled out to keep the baseline: the design's, else one trial standard
+        deviation, which is stricter than what ``learn.material`` takes for noise; 0 where nothing tells.
+        """
+        return self.objective.material if self.objective.material is not None else RULED_OUT_SPREADS * self.spread
 
     @property
     def spread(self) -> float:
@@ -72,12 +74,23 @@ def comparable(arms: Arms, baseline: Baseline) -> Baseline:
 
 
 def case_of(
-    arms: Arms, baseline: Baseline | None, complexity: Complexity, threshold: float, earlier: Spread | None
+    arms: Arms,
+    baseline: Baseline | None,
+    complexity: Complexity,
+    threshold: float,
+    earlier: Spread | None,
+    expected_best: Config | None = None,
 ) -> Case:
-    """Choose what is compared, and pool the trial variance over everything that was repeated."""
+    """Choose what is compared, and pool the trial variance over everything that was repeated.
+
+    Until there are repeats, the candidate is ``expected_best`` where that is known, else the best run.
+    """
     against = _launched(arms, baseline) if baseline is not None else _first_best(arms)
     pool = [arm for arm in arms.every if against is None or _may_replace(arm, against, has_launch=baseline is not None)]
     candidate = choose(pool) if pool else None
+    if candidate is not None and not candidate.values:
+        expected = next((arm for arm in pool if arm.config == expected_best and arm.every), None)
+        candidate = alone(expected, was_selected=True) if expected is not None else candidate
     samples = _samples(arms, against)
     within = trial_variance(samples)
     variance = trial_variance(samples, earlier)

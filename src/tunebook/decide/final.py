@@ -132,8 +132,8 @@ def look_at(evidence: Evidence, metric: str) -> Look:
     if not logged:
         raise InputError(
             f"the training code logged no {metric}, so the test set was not looked at (logged: "
-            f"{', '.join(evidence.metrics) or 'nothing'}); log it when trial.is_final is true, then call this again: it "
-            "trains again"
+            f"{', '.join(evidence.metrics) or 'nothing'}); log it when trial.is_final is true, and call this once "
+            "more: it trains again"
         )
     main = metric if metric in logged else logged[0]
     chosen = _chosen_step(evidence)

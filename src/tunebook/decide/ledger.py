@@ -42,7 +42,7 @@ def next_launch(
     command: str | None = None,
     test_set_looked_at: bool = False,
 ) -> Launch:
-    """The ledger's entry for adopting a verdict's candidate.
+    """The ledger's entry for adopting a verdict's candidate, with the runs that speak for it.
 
     A verdict other than adopt needs a ``note``: a person overrules it and says why. ``InputError``
     without one, without a candidate, and when the candidate is in force already.
@@ -58,7 +58,8 @@ def next_launch(
     standing = current_launch(list(launches))
     if standing is not None and standing.config == candidate.config:
         raise InputError(f"launch {standing.number} has this configuration already: {standing.trial}")
-    return _entry(launches, verdict.round, candidate, verdict.to_mapping(), now=now, who=who, note=note,
+    runs = {"repeats": list(candidate.values), "searched": candidate.searched}
+    return _entry(launches, verdict.round, candidate, verdict.to_mapping() | runs, now=now, who=who, note=note,
                   revision=revision, command=command, test_set_looked_at=test_set_looked_at)  # fmt: skip
 
 

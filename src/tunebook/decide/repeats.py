@@ -28,17 +28,20 @@ def repeat_specs(
     baseline: Baseline | None = None,
     trials: Sequence[str] | None = None,
     seeds: int = DEFAULT_SEEDS,
+    *,
+    expected_best: Config | None = None,
 ) -> tuple[TrialSpec, ...]:
     """Trials that run the best configuration of every setting, and the baseline, with ``seeds`` new seeds.
 
-    ``trials`` are names of trials to repeat instead. A seed is derived from the configuration and from how
+    ``trials`` are names of trials to repeat instead. ``expected_best``, of a search that learns, takes the place of
+    the best run. A seed is derived from the configuration and from how
     often it ran, so asking again gives further seeds, and no seed that the configuration already had.
     The baseline is trained for as many steps as this round (T1). ``InputError``: nothing is complete, or a name
     is unknown.
     """
     if not 1 <= seeds <= MAX_SEEDS_AT_ONCE:
         raise InputError(f"--seeds {seeds} is not a whole number from 1 to {MAX_SEEDS_AT_ONCE}")
-    chosen = _named(evidence, trials) if trials is not None else _best(evidence, baseline)
+    chosen = _named(evidence, trials) if trials is not None else _best(evidence, baseline, expected_best)
     return tuple(spec for study, config in chosen.values() for spec in _specs(evidence, study, config, seeds))
 
 
@@ -54,14 +57,19 @@ def _named(evidence: Evidence, names: Sequence[str]) -> dict[Config, tuple[str, 
     return _distinct(known[name] for name in names)
 
 
-def _best(evidence: Evidence, baseline: Baseline | None) -> dict[Config, tuple[str, Config]]:
+def _best(
+    evidence: Evidence, baseline: Baseline | None, expected_best: Config | None
+) -> dict[Config, tuple[str, Config]]:
     """The configuration of every setting that the search found, whatever repeats have said since."""
     arms = Arms.of(evidence)
     records = {trial.name: trial for trial in evidence.trials}
     best = []
     for pool in arms.settings.values():
         searched = [arm for arm in pool if arm.search_value is not None]
-        if searched:
+        expected = [arm for arm in searched if arm.config == expected_best]
+        if expected:
+            best += expected
+        elif searched:
             best.append(min(searched, key=lambda arm: (arm.search_value, arm.config.canonical())))
     chosen = _distinct(records[arm.trial] for arm in best)
     if baseline is not None:

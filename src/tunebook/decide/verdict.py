@@ -28,6 +28,7 @@ from tunebook.stats.posterior import (
     difference,
     seeds_to_settle,
 )
+from tunebook.stats.selection import refuted
 from tunebook.stats.setting import MIN_TRIALS, BestFound, averaged, best_found, gaps
 from tunebook.stats.variance import Spread
 
@@ -50,35 +51,39 @@ def decide(
     objective: Objective | None = None,
     threshold: float | None = None,
     replicas: Sequence[Evidence] = (),
+    expected_best: Config | None = None,
 ) -> Verdict:
     """Answer both questions of a round and rule on its candidate.
 
     ``baseline``: the ledger's current launch; where there is none, the best trial of the first
     scientific setting. ``earlier``: the trial standard deviation from earlier rounds of the same
     pipeline (S7). ``threshold``: in place of that of ``complexity``. ``replicas``: the same round searched
-    with other search seeds (``repeated_study``), which measures study variance (D2). ``InputError``:
-    nothing is complete, or the baseline was measured by another objective or for another number of
-    steps and did not run in this round.
+    with other search seeds (``repeated_study``), which measures study variance (D2). ``expected_best``: the
+    configuration that a model of the round names, which is the candidate until there are repeats.
+    ``InputError``: nothing is complete, or the baseline was measured by another objective or for another
+    number of steps and did not run in this round.
     """
     level = _read_complexity(complexity)
     wanted = THRESHOLDS[level] if threshold is None else _read_threshold(threshold)
     arms = Arms.of(evidence, objective)
     if baseline is not None:
         baseline = comparable(arms, baseline)
-    case = case_of(arms, baseline, level, wanted, earlier)
+    case = case_of(arms, baseline, level, wanted, earlier, expected_best)
     case = replace(case, replicas=tuple(replica(other, evidence, objective) for other in replicas))
-    return _verdict(evidence, case, caveats_of(evidence) + way_caveat(evidence, baseline))
+    return _verdict(evidence, case, baseline, caveats_of(evidence) + way_caveat(evidence, baseline))
 
 
-def _verdict(evidence: Evidence, case: Case, caveats: tuple[str, ...]) -> Verdict:
+def _verdict(evidence: Evidence, case: Case, baseline: Baseline | None, caveats: tuple[str, ...]) -> Verdict:
     posterior = _posterior(case)
-    reasons = Reasons(case.objective)
+    reasons = Reasons(case.objective, evidence.name)
+    if baseline is not None and not baseline.is_launch:
+        reasons.stands_in(baseline.trial, baseline.round)
     ruling, seeds = _rule(case, posterior, reasons)
     settings = _settings(case, reasons)
     return Verdict(
         round=evidence.name,
-        baseline=_contender(case.baseline or case.candidate),
-        candidate=_contender(case.candidate),
+        baseline=_contender(case.baseline or case.candidate, case.objective.sign),
+        candidate=_contender(case.candidate, case.objective.sign),
         configuration=_answer(case, posterior),
         settings=settings,
         threshold=case.threshold,
@@ -90,11 +95,18 @@ def _verdict(evidence: Evidence, case: Case, caveats: tuple[str, ...]) -> Verdic
     )
 
 
-def _contender(choice: Choice | None) -> Contender | None:
+def _contender(choice: Choice | None, sign: int) -> Contender | None:
     if choice is None:
         return None
     arm = choice.arm
-    return Contender(trial=arm.trial, config=arm.config, repeats=len(choice.values), infeasible=choice.infeasible)
+    return Contender(
+        trial=arm.trial,
+        config=arm.config,
+        repeats=len(choice.values),
+        infeasible=choice.infeasible,
+        values=tuple(sign * value for value in choice.values),
+        searched=None if arm.first is None else sign * arm.first,
+    )
 
 
 def _answer(case: Case, posterior: Posterior | None) -> ConfigurationAnswer:
@@ -120,7 +132,8 @@ def _posterior(case: Case) -> Posterior | None:
 def _rule(case: Case, posterior: Posterior | None, reasons: Reasons) -> tuple[Ruling, int]:
     """The ruling, the seeds it needs to be settled, and the sentences for both."""
     if case.baseline is None or case.candidate is None:
-        reasons.no_comparison(case.baseline is None)
+        reasons.no_comparison(_contender(case.candidate, case.objective.sign) if case.baseline is None else None)
+        reasons.not_borne_out(_not_borne_out(case))
         return Ruling.UNRESOLVED, 0
     reasons.passed_over([arm for arm in case.arms.every if arm.is_unusable and arm != case.candidate.arm])
     if posterior is None or case.variance is None:
@@ -129,7 +142,8 @@ def _rule(case: Case, posterior: Posterior | None, reasons: Reasons) -> tuple[Ru
     reasons.probability(
         case.candidate, posterior, case.threshold, case.complexity, case.rests_on, case.spread, case.variance
     )
-    blocked = _blocked_by_failures(case, reasons)
+    reasons.not_borne_out(_not_borne_out(case))
+    blocked = _blocked_by_failures(case, reasons) or _blocked_by_crowding(case, reasons)
     if blocked is not None:
         return blocked, FIRST_SEEDS if blocked is Ruling.UNRESOLVED else 0
     return _weigh(case, posterior, reasons)
@@ -154,7 +168,7 @@ def _weigh(case: Case, posterior: Posterior, reasons: Reasons) -> tuple[Ruling, 
     if probability >= case.threshold:
         reasons.costs_more(posterior.mean, case.material, stated=stated)
     seeds = _seeds(case)
-    reasons.more_seeds(seeds)
+    reasons.more_seeds(seeds, posterior.mean)
     return Ruling.UNRESOLVED, seeds
 
 
@@ -162,7 +176,9 @@ def _seeds(case: Case) -> int:
     both = sides(case)
     if both is None or case.variance is None:
         return FIRST_SEEDS
-    return seeds_to_settle(*both, case.variance, threshold=case.threshold, material=case.material)
+    seeds = seeds_to_settle(*both, case.variance, threshold=case.threshold, material=case.material)
+    is_first = not (case.baseline and case.baseline.values and case.candidate and case.candidate.values)
+    return max(seeds, FIRST_SEEDS) if is_first else seeds
 
 
 def _blocked_by_failures(case: Case, reasons: Reasons) -> Ruling | None:
@@ -174,6 +190,26 @@ def _blocked_by_failures(case: Case, reasons: Reasons) -> Ruling | None:
     baseline = case.baseline
     reasons.infeasible(candidate.infeasible, n_runs, baseline.infeasible if baseline else 0)
     return Ruling.KEEP if candidate.arm.is_unusable else Ruling.UNRESOLVED
+
+
+def _blocked_by_crowding(case: Case, reasons: Reasons) -> Ruling | None:
+    """The trials of a search that learns crowd where it hopes, so they do not show how lucky their best one was."""
+    crowds = case.arms.evidence.round.search.algorithm == "bayes"
+    if not crowds or case.candidate is None or case.candidate.values:
+        return None
+    reasons.crowded(FIRST_SEEDS)
+    return Ruling.UNRESOLVED
+
+
+def _not_borne_out(case: Case) -> tuple[Contender, float] | None:
+    """The candidate and the value of a typical trial, where its repeats are no better than that (D3)."""
+    candidate = case.candidate
+    if candidate is None or candidate.arm.first is None:
+        return None
+    keys = search_keys(case.arms.settings[candidate.arm.setting])
+    typical = refuted(candidate.arm.first, candidate.values, keys)
+    contender = _contender(candidate, case.objective.sign)
+    return (contender, case.objective.sign * typical) if typical is not None and contender is not None else None
 
 
 def _is_deterministic(case: Case) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tunebook.core.config import Config, spelled
 from tunebook.core.objective import Objective
-from tunebook.core.verdict import Complexity, RestsOn
+from tunebook.core.verdict import Complexity, Contender, RestsOn
 from tunebook.decide.arms import Arm, Choice
 from tunebook.stats.posterior import MAX_SEEDS, Posterior, TrialVariance
 
@@ -20,20 +20,59 @@ ASKED = {
 class Reasons:
     """Collects the sentences of ``because`` in the order they are said."""
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, round_name: str) -> None:
         self._objective = objective
+        self._round = round_name
         self._said: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._said)
 
-    def no_comparison(self, is_baseline_missing: bool) -> None:
-        """There are not two configurations to compare."""
+    def no_comparison(self, best: Contender | None) -> None:
+        """There are not two configurations to compare; ``best`` is the only one where a baseline lacks."""
+        if best is None:
+            self._said.append("no configuration other than the baseline's could be trained in this round")
+            return
         self._said.append(
-            "the ledger has no launch and the round has one setting only, so there is no baseline to compare with: "
-            "adopt the best trial as the first launch with --adopt --note"
-            if is_baseline_missing
-            else "no configuration other than the baseline's could be trained in this round"
+            "the ledger has no launch and the round has one setting only, so there is no baseline to compare with"
+        )
+        self._said.append(self._told(best))
+        first = "" if best.repeats else f"see whether that holds with `tunebook repeat {self._round}`, then "
+        self._said.append(f'{first}adopt it as the first launch with --adopt --note "why"')
+
+    def _told(self, one: Contender) -> str:
+        """What the search and the repeats said of one configuration."""
+        metric = self._objective.metric
+        found = one.trial if one.searched is None else f"{one.trial} reached {metric} {one.searched:.4g} in the search"
+        if not one.values:
+            return f"{found}, once; how much of that is luck nothing tells"
+        low, high = min(one.values), max(one.values)
+        runs = f"{one.repeats} runs with fresh seeds average" if one.repeats > 1 else "one run with a fresh seed gave"
+        spread = f" ({low:.4g} to {high:.4g})" if one.repeats > 1 else ""
+        return f"{found}; {runs} {sum(one.values) / len(one.values):.4g}{spread}"
+
+    def stands_in(self, trial: str, round_name: str) -> None:
+        """The baseline is no launch."""
+        self._said.append(
+            f"the ledger has no launch, so the baseline is {trial}, the best of {round_name}, from which this "
+            "search started"
+        )
+
+    def not_borne_out(self, found: tuple[Contender, float] | None) -> None:
+        """Repeats that are no better than a typical trial: what the search found was luck."""
+        if found is None:
+            return
+        best, typical = found
+        self._said.append(
+            f"the repeats do not bear the search out: {self._told(best)}, no better than half of the trials "
+            f"({typical:.4g}); repeat the next best ones, each with `tunebook repeat {self._round} --trial ID`"
+        )
+
+    def crowded(self, seeds: int) -> None:
+        """The candidate of a search that learns, which ran once."""
+        self._said.append(
+            "it ran once, and trials of a search that learns crowd where it hopes, so they do not tell how lucky the "
+            f"best of them was: run `tunebook repeat {self._round}` with {seeds} seeds first"
         )
 
     def passed_over(self, arms: Sequence[Arm]) -> None:
@@ -116,10 +155,11 @@ class Reasons:
             f"not by {estimate:.3g}"
         )
 
-    def more_seeds(self, seeds: int) -> None:
+    def more_seeds(self, seeds: int, estimate: float) -> None:
         """What would settle it."""
         self._said.append(
-            f"{seeds} more seeds of both would settle it if the difference is what it looks like now"
+            f"about {seeds} more seed{'s' * (seeds > 1)} of both should settle it, if the true difference is the "
+            f"{abs(estimate):.3g} expected now"
             if seeds < MAX_SEEDS
             else f"not even {MAX_SEEDS} more seeds would settle it: for practical purposes the two are equal"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from tunebook.core.config import Config, Value, spelled
 from tunebook.core.finding import Finding, Severity, Subject, Words
 from tunebook.core.hyperparameter import Hyperparameter, Range
+from tunebook.core.trial import TrialPurpose
 from tunebook.evidence import FloatArray
 from tunebook.learn.view import BoolArray, View
 from tunebook.plan.cube import from_unit
@@ -22,14 +23,20 @@ N_BUCKETS = 4
 
 WORDS = Words(
     says=(
-        "{setting} against {against}: {metric} improves by {estimate:+.3g} ({low:+.3g} to {high:+.3g} at {level:.0%}, "
-        "below 0 is worse) in the best of {m} trials, and at all with a probability of {probability:.0%}{material}."
+        "{setting} against {against}: the improvement of {metric} in the best of {m} trials is {estimate:+.3g} "
+        "({low:+.3g} to {high:+.3g} at {level:.0%}; below 0 is worse); it is better at all with a probability of "
+        "{probability:.0%}{material}."
     ),
     why=(
         "The interval holds the luck of the search (study variance) and is right for all {n_compared} comparisons at "
-        "once; with as many settings as here, {setting} is the best of all with a probability of {best:.0%}."
+        "once; with as many settings as here, {setting} is the best of all with a probability of {best:.0%}.{repeats}"
     ),
     fix="{advice}",
+)
+
+REPEATS_WORDS = (
+    " Only the trials of the search are compared here; `tunebook decide` counts the repeats in, so its probability is "
+    "another one and the better founded."
 )
 
 
@@ -128,6 +135,7 @@ def _finding(view: View, comparison: Comparison, contrast: Contrast) -> Finding:
             "best": float(comparison.best[contrast.number]),
             "n_compared": len(comparison.contrasts),
             "material": _material(view, contrast),
+            "repeats": REPEATS_WORDS if view.evidence.mask(purpose=TrialPurpose.REPEAT).any() else "",
             "advice": _advice(contrast, setting, against),
         },
     )

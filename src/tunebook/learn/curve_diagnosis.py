@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Cause, Status
-from tunebook.evidence import Evidence, Scores, score_curves
+from tunebook.evidence import Evidence
 from tunebook.learn.curve_inputs import CurveReader, Points, TrialCurves
-from tunebook.stats import curve_gain, curve_period, curve_rise, curve_ruin, curve_scatter, curve_spike, curve_unit
+from tunebook.learn.material import material, scores_of_all
+from tunebook.stats import curve_gain, curve_period, curve_rise, curve_ruin, curve_scatter, curve_spike
 from tunebook.stats.curve_mark import UNKNOWN, Mark, any_of
 from tunebook.stats.curve_smooth import finite
 
@@ -37,16 +38,6 @@ UNTRAINED = 0.02
 LEARNED_SHARE = 0.15
 #: A metric that gives back this share of its gain is lost.
 LOST_SHARE = 0.8
-#: How many of the best curves tell the material unit.
-MIN_GOOD = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaterialUnit:
-    """The smallest change that matters, in units of the objective; ``source`` is design, repeats or curves."""
-
-    value: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,19 +73,18 @@ class CurveDiagnosis:
 
 
 def diagnose(
-    evidence: Evidence, objective: Objective | None = None, material: float | None = None
+    evidence: Evidence, objective: Objective | None = None, unit: float | None = None
 ) -> tuple[CurveDiagnosis, ...]:
     """Diagnose every trial, in the order of the evidence.
 
-    ``material`` is in units of the objective; by default the objective's own, else estimated from
-    repeats or from the curves (``material_unit``). A metric that was not logged leaves the labels that
-    need it at score 0.
+    ``unit`` is the smallest change of the objective that matters; by default what ``material`` finds. A metric that
+    was not logged leaves the labels that need it at score 0.
     """
     objective = objective or evidence.round.objective
     reader = CurveReader(evidence, objective)
     curves = [reader[trial] for trial in range(len(evidence.trials))]
-    scores = _scores(evidence, objective)
-    unit = material or _unit(evidence, objective, curves, scores).value
+    scores = scores_of_all(evidence, objective)
+    unit = unit or material(evidence, objective).unit
     chance, is_stated = chance_level(objective, curves), objective.chance is not None
     return tuple(
         CurveDiagnosis(
@@ -218,45 +208,3 @@ def chance_level(objective: Objective, curves: Sequence[TrialCurves]) -> float |
         return None
     start, best = float(np.median(untrained)), min(float(y.min()) for _, y in known if len(y))
     return start - LEARNED_SHARE * (start - best)
-
-
-def material_unit(evidence: Evidence, objective: Objective | None = None) -> MaterialUnit:
-    """The smallest change that matters: stated in the design, else from repeats, else from the curves."""
-    objective = objective or evidence.round.objective
-    reader = CurveReader(evidence, objective)
-    curves = [reader[trial] for trial in range(len(evidence.trials))]
-    return _unit(evidence, objective, curves, _scores(evidence, objective))
-
-
-def _unit(evidence: Evidence, objective: Objective, curves: Sequence[TrialCurves], scores: Scores) -> MaterialUnit:
-    if objective.material is not None:
-        return MaterialUnit(value=objective.material, source="design")
-    keys = np.where(evidence.mask(Status.COMPLETE), objective.sign * scores.values, math.nan)
-    order = np.argsort(keys)[: int(np.isfinite(keys).sum())]
-    good = order[: max(math.ceil(len(order) * curve_unit.GOOD_SHARE), MIN_GOOD)]
-    seen = [curve_unit.noise_and_gain(*curves[trial].primary) for trial in good]
-    gains = [gain for _, gain in seen if math.isfinite(gain)]
-    repeats = curve_unit.unit_from_repeats(repeated(evidence, keys))
-    if repeats > 0:
-        bounded = curve_unit.bounded(repeats, float(np.median(gains)) if gains else 0.0)
-        return MaterialUnit(value=bounded, source="repeats")
-    value = curve_unit.unit_from_curves([noise for noise, _ in seen], gains)
-    return MaterialUnit(value=value if value > 0 else math.ulp(0.0), source="curves")
-
-
-def repeated(evidence: Evidence, keys: Iterable[float]) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """The finite objectives of every configuration, over its seeds."""
-    groups: dict[object, list[float]] = {}
-    for record, key in zip(evidence.trials, keys, strict=True):
-        if math.isfinite(key):
-            groups.setdefault(record.config, []).append(key)
-    return [np.array(values) for values in groups.values()]
-
-
-def _scores(evidence: Evidence, objective: Objective) -> Scores:
-    """The objective of every trial whatever its status: where an infeasible one was best is worth knowing, too."""
-    curves = evidence.curves.get(objective.metric)
-    if curves is None:
-        n_trials = len(evidence.trials)
-        return Scores(np.full(n_trials, math.nan), np.full(n_trials, -1, dtype=np.int64))
-    return score_curves(curves, objective)

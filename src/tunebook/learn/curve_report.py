@@ -7,7 +7,8 @@ from typing import Any
 
 from tunebook.core.objective import Objective
 from tunebook.evidence import Evidence
-from tunebook.learn.curve_diagnosis import CurveDiagnosis, MaterialUnit, diagnose, material_unit
+from tunebook.learn.curve_diagnosis import CurveDiagnosis, diagnose
+from tunebook.learn.material import Material, material
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class CurveReport:
 
     round: str
     metric: str
-    unit: MaterialUnit
+    unit: Material
     trials: tuple[CurveDiagnosis, ...]
 
     def to_mapping(self) -> dict[str, Any]:
@@ -30,10 +31,10 @@ class CurveReport:
 
 def diagnose_round(evidence: Evidence, objective: Objective) -> CurveReport:
     """Diagnose every trial of a round under ``objective``."""
-    unit = material_unit(evidence, objective)
+    unit = material(evidence, objective)
     return CurveReport(
         round=evidence.name,
         metric=objective.metric,
         unit=unit,
-        trials=diagnose(evidence, objective, unit.value),
+        trials=diagnose(evidence, objective, unit.unit),
     )

@@ -15,15 +15,14 @@ from tunebook.learn.curve_diagnosis import (
     OVERFIT_LOSS,
     OVERFIT_PRIMARY,
     CurveDiagnosis,
-    MaterialUnit,
     diagnose,
-    material_unit,
 )
 from tunebook.learn.curve_words import CURVE_WORDS, DECAYING, LOSS_OVERFITTING, NOT_DECAYING, SCHEDULE_UNKNOWN, SUMMARY
+from tunebook.learn.material import Material
 from tunebook.learn.view import View
 from tunebook.stats import curve_gain
 
-__all__ = ["LABELS", "CurveDiagnosis", "MaterialUnit", "check", "diagnose", "material_unit"]
+__all__ = ["LABELS", "CurveDiagnosis", "check", "diagnose"]
 
 SEVERITIES = {
     "overfitting": Severity.WARNING,
@@ -50,8 +49,8 @@ def check(view: View) -> Iterator[Finding]:
     """Findings about the best trial of every study, then labels that most of the round shares."""
     if not view.n_trials or view.objective.metric not in view.evidence.curves:
         return
-    unit = material_unit(view.evidence, view.objective)
-    diagnoses = diagnose(view.evidence, view.objective, unit.value)
+    unit = view.material
+    diagnoses = diagnose(view.evidence, view.objective, unit.unit)
     for best in best_trials(view):
         for label in CURVE_WORDS:
             if diagnoses[best].scores[label] >= GIVEN:
@@ -67,7 +66,7 @@ def best_trials(view: View) -> list[int]:
     return [firsts[study.name] for study in view.studies if study.name in firsts]
 
 
-def _about_trial(view: View, unit: MaterialUnit, position: int, diagnosis: CurveDiagnosis, label: str) -> Finding:
+def _about_trial(view: View, unit: Material, position: int, diagnosis: CurveDiagnosis, label: str) -> Finding:
     decay = falls_at_the_end(view, position) if label == "still_improving" else None
     return Finding(
         code=label,
@@ -82,7 +81,7 @@ def _about_trial(view: View, unit: MaterialUnit, position: int, diagnosis: Curve
 
 
 def _numbers(
-    view: View, unit: MaterialUnit, diagnosis: CurveDiagnosis, label: str, decay: bool | None
+    view: View, unit: Material, diagnosis: CurveDiagnosis, label: str, decay: bool | None
 ) -> Mapping[str, Any]:
     mark, length = diagnosis.measures[label], diagnosis.last_step
     numbers: dict[str, Any] = {
@@ -90,8 +89,8 @@ def _numbers(
         "trial": diagnosis.trial,
         "metric": view.objective.metric,
         "size": mark.size,
-        "units": mark.size / unit.value,
-        "material": unit.value,
+        "units": mark.size / unit.unit,
+        "material": unit.unit,
         "source": unit.source,
         "first_step": _step(mark.first, length),
         "last_step": _step(mark.last, length),

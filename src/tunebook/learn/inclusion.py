@@ -94,7 +94,7 @@ def _bests(view: View, compared: list[Setting]) -> list[BestFound]:
 def _fresh(view: View, setting: Setting) -> Sample | None:
     trials = np.flatnonzero(setting.mask & view.feasible)
     winner = trials[np.argmin(view.keys[trials])]
-    is_same = view.configuration_index == view.configuration_index[winner]
+    is_same = view.evidence.configurations == view.evidence.configurations[winner]
     values = view.keys[is_same & view.feasible & view.evidence.mask(purpose=TrialPurpose.REPEAT)]
     return Sample.of(values) if len(values) else None
 

@@ -11,8 +11,9 @@ from tunebook.core.action import AddTrials
 from tunebook.core.finding import Finding, Severity, Subject, Words
 from tunebook.evidence import FloatArray
 from tunebook.learn.terrain import terrain
-from tunebook.learn.view import MATERIAL_SPREADS, View
+from tunebook.learn.view import View
 from tunebook.stats.best_of_n import Doubling, gain_from_doubling, quartiles
+from tunebook.stats.curve_unit import SPREADS
 from tunebook.stats.density import n_within
 
 #: Fewer trials than this within a material difference of the best are not sampled enough (methods §4e).
@@ -53,16 +54,16 @@ def good_distance(view: View) -> tuple[float | None, str]:
     """How far from the best a trial is still as good, and who says so.
 
     The material difference; where nobody declared or measured one, twice what the fitted surface
-    leaves unexplained, when that is more than the noise of the curves.
+    leaves unexplained, when that is more than what the curves say.
     """
     material = view.material.value
     if material is not None and view.material.source != "curves":
         return material, f"the material difference, from {view.material.source}"
     found = terrain(view)
-    unexplained = MATERIAL_SPREADS * found.landscape.noise_sd if found else 0.0
+    unexplained = SPREADS * found.landscape.noise_sd if found else 0.0
     if unexplained > (material or 0.0):
         return unexplained, "twice the noise left around the fitted surface"
-    return material, "twice the noise of the curves"
+    return material, "the material difference, from the curves"
 
 
 def _judge(view: View, study: str, keys: FloatArray, distance: float, source: str) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "sampling": "tunebook.learn.sampling:check",
         "curves": "tunebook.learn.curves:check",
         "steps": "tunebook.learn.steps:check",
+        "reproduced": "tunebook.learn.reproduced:check",
         "comparison": "tunebook.learn.comparison:check",
         "inclusion": "tunebook.learn.inclusion:check",
         "sensitivity": "tunebook.learn.sensitivity:check",

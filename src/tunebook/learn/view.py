@@ -16,17 +16,12 @@ from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
 from tunebook.core.trial import Study, TrialPurpose
 from tunebook.evidence import Evidence, FloatArray, IntArray, Scores, ranking, read_only
+from tunebook.learn.material import Material, material
 from tunebook.plan.cube import to_unit
-from tunebook.stats.variance import Spread, curve_noise, pooled_spread
+from tunebook.stats.variance import Spread, near_the_best, pooled_spread
 
 BoolArray = npt.NDArray[np.bool_]
 Made = TypeVar("Made")
-
-#: A difference of less than this many trial standard deviations is noise: the difference of two runs
-#: has a standard deviation of 1.4 of them, so two is not quite one and a half of its own (L3).
-MATERIAL_SPREADS = 2.0
-#: From how many of the best trials the noise of the curve is read when nothing better is known.
-CURVES_FOR_NOISE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +34,6 @@ class Noise:
     sd: float | None = None
     source: str = "none"
     degrees: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """The smallest difference that matters, in units of the objective; None when nothing tells.
-
-    ``source`` is ``design``, ``repeats``, ``earlier``, ``curves`` or ``none``.
-    """
-
-    value: float | None = None
-    source: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,13 +135,6 @@ class View:
         return self._made[key]  # type: ignore[return-value]
 
     @cached_property
-    def configuration_index(self) -> IntArray:
-        """A number per distinct configuration, so that repeats share one."""
-        numbers: dict[object, int] = {}
-        found = [numbers.setdefault(trial.config, len(numbers)) for trial in self.evidence.trials]
-        return np.array(found, dtype=np.int64)
-
-    @cached_property
     def noise(self) -> Noise:
         """Spread between seeds: from this round's repeats, else from an earlier estimate, else unknown."""
         spread = self.repeat_spread
@@ -167,23 +144,12 @@ class View:
 
     @cached_property
     def repeat_spread(self) -> Spread | None:
-        """The pooled spread over configurations that ran with several seeds; None when none did."""
-        return pooled_spread(self.scores.values[self.feasible], self.configuration_index[self.feasible])
+        """The pooled spread over good configurations that ran with several seeds; None when none did."""
+        keys = np.where(self.feasible, self.keys, np.nan)
+        near = near_the_best(keys, self.evidence.configurations)
+        return pooled_spread(keys[near], self.evidence.configurations[near])
 
     @cached_property
     def material(self) -> Material:
-        """The smallest difference that matters, and who says so: design, repeats, curves, or nobody."""
-        if self.objective.material is not None:
-            return Material(value=self.objective.material, source="design")
-        if self.noise.sd:
-            return Material(value=MATERIAL_SPREADS * self.noise.sd, source=self.noise.source)
-        noise = self._noise_of_best_curves()
-        return Material(value=MATERIAL_SPREADS * noise, source="curves") if noise else Material()
-
-    def _noise_of_best_curves(self) -> float | None:
-        curves = self.evidence.curves.get(self.objective.metric)
-        if curves is None:
-            return None
-        found = [curve_noise(curves[trial][1]) for trial in self.order[:CURVES_FOR_NOISE]]
-        known = [noise for noise in found if noise is not None]
-        return float(np.median(known)) if known else None
+        """The smallest difference that matters, and who says so."""
+        return material(self.evidence, self.objective, self.earlier.sd if self.earlier else None)

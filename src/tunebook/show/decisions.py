@@ -80,13 +80,19 @@ def configuration_text(answer: ConfigurationAnswer, threshold: float) -> str:
     if answer.rests_on is RestsOn.NONE or answer.probability is None:
         return "unknown: nothing tells how much runs of one configuration differ"
     better = f"better with a probability of {answer.probability:.1%} (asked for: {threshold:.0%})"
-    return f"{better}{_by(answer.improvement)}; this rests on {answer.rests_on}"
+    found = answer.improvement
+    size = "" if found is None else _by(found) if found.estimate >= 0 else f"; the improvement is {_range(found)}"
+    return f"{better}{size}; this rests on {answer.rests_on}"
 
 
 def setting_text(answer: SettingAnswer) -> str:
-    """One pair of settings in one sentence."""
+    """One pair of settings in one sentence, said of the one that is more likely the better one."""
     pair = f"{_setting(answer.setting)} against {_setting(answer.against)}"
-    return f"{pair}: better with a probability of {answer.probability:.1%}{_by(answer.improvement)}"
+    better, found = answer.probability, answer.improvement
+    if better >= 0.5:
+        return f"{pair}: better with a probability of {better:.1%}{_by(found)}"
+    turned = Improvement(estimate=-found.estimate, low=-found.high, high=-found.low, level=found.level)
+    return f"{pair}: worse with a probability of {1.0 - better:.1%}{_by(turned)}"
 
 
 def launch(entry: Launch) -> RenderableType:
@@ -120,13 +126,16 @@ def _test_set(entry: Launch) -> str | None:
 
 def evidence_text(evidence: Mapping[str, Any]) -> str:
     """What a launch rests on, in a line: the verdict's numbers, or the baseline's against chance."""
-    configuration = evidence.get("configuration") or {}
+    is_compared = evidence.get("baseline") != evidence.get("candidate")
+    configuration = (is_compared and evidence.get("configuration")) or {}
     improvement = configuration.get("improvement") or {}
     parts = {
         "verdict": evidence.get("verdict"),
         "probability of improvement": configuration.get("probability_of_improvement"),
         "improvement": improvement.get("estimate"),
         "rests on": configuration.get("rests_on"),
+        "in the search": evidence.get("searched"),
+        "repeats": ", ".join(f"{value:.6g}" for value in evidence.get("repeats", ())),
         str(evidence.get("metric")): ", ".join(f"{value:.6g}" for value in evidence.get("values", ())),
         "chance": evidence.get("chance"),
     }
@@ -201,11 +210,13 @@ def _contenders(found: Verdict) -> list[str]:
     ]
 
 
-def _by(improvement: Improvement | None) -> str:
-    if improvement is None:
-        return ""
+def _by(improvement: Improvement) -> str:
+    return f", by {_range(improvement)}"
+
+
+def _range(improvement: Improvement) -> str:
     interval = f"{improvement.low:.3g} to {improvement.high:.3g} at {improvement.level:.0%}"
-    return f", by {improvement.estimate:.3g} ({interval})"
+    return f"{improvement.estimate:.3g} ({interval})"
 
 
 def _setting(setting: Config) -> str:

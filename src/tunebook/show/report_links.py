@@ -26,6 +26,7 @@ SHOWN_IN: Mapping[str, tuple[str, ...]] = {
     "clipping_aggressive": ("grad-norm-histogram",),
     "gradient_variance": ("grad-norm",),
     "comparison": ("isolation-0",),
+    "not_reproduced": ("curves-0",),
     "inclusion": ("isolation-0",),
     "not_better_than_chance": ("curves-0",),
     "infeasible_fraction": ("parallel", "axis-0"),

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tunebook.stats.curve_smooth import FloatArray, finite, noise_of
+from tunebook.stats.arrays import FloatArray, IntArray
+from tunebook.stats.curve_smooth import finite, noise_of
+from tunebook.stats.variance import near_the_best
 
 #: A material change is two standard deviations of the best value over seeds.
 SPREADS = 2.0
@@ -22,19 +24,24 @@ GAIN_START = 0.2
 FEWEST_UNITS = 12.0
 MOST_UNITS = 40.0
 TYPICAL_UNITS = 17.0
+#: Repeats with this many degrees of freedom know a standard deviation within a factor of two and need no limits.
+ENOUGH_DEGREES = 8
 
 
-def unit_from_repeats(groups: Sequence[FloatArray]) -> float:
+def unit_from_repeats(keys: FloatArray, groups: IntArray, gain: float = 0.0) -> float:
     """Twice the standard deviation over seeds, the median over the better half of the configurations.
 
-    ``groups`` holds the best values of each configuration's seeds; groups of one are left out. NaN
-    when no group has two. The median keeps one unlucky seed of one configuration from deciding.
+    ``keys`` has one best value a run, lower better, ``groups`` the number of its configuration. NaN when none of the
+    better half ran twice. The median keeps one unlucky seed of one configuration from deciding; while there are few
+    repeats, the ``gain`` of a good curve (0 where unknown) limits what they can say.
     """
-    repeated = sorted((group for group in groups if len(group) > 1), key=np.median)
-    good = repeated[: math.ceil(len(repeated) / 2)]
-    if not good:
+    near = near_the_best(keys, groups)
+    own = [keys[near & (groups == group)] for group in np.unique(groups[near])]
+    repeated = [values for values in own if len(values) > 1]
+    if not repeated:
         return math.nan
-    return SPREADS * float(np.median([np.std(group, ddof=1) for group in good]))
+    unit = SPREADS * float(np.median([np.std(values, ddof=1) for values in repeated]))
+    return unit if sum(len(values) - 1 for values in repeated) >= ENOUGH_DEGREES else bounded(unit, gain)
 
 
 def noise_and_gain(x: FloatArray, y: FloatArray) -> tuple[float, float]:

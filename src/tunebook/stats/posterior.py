@@ -10,11 +10,12 @@ configurations keep to it are integrated out on a grid.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import fdtr, gammaln, ndtri
+from scipy.special import fdtr, gammaln
 
 from tunebook.stats.arrays import FloatArray
 from tunebook.stats.variance import Spread
@@ -39,8 +40,8 @@ REACH = 6.7
 N_DIFFERENCES = 403
 #: A standard deviation of less than this share of the values is the last digits of a deterministic run.
 ROUNDING = 1e-12
-#: The normal quantile at which an improvement that matters counts as ruled out.
-SURE_QUANTILE = 1.645
+#: The probability at which an improvement that matters counts as ruled out.
+SURE = 0.95
 #: More seeds than this are not asked for: a difference that needs them is too small to matter.
 MAX_SEEDS = 100
 
@@ -229,15 +230,29 @@ def _mixture(away: FloatArray, squared: FloatArray, degrees: FloatArray, weight:
 
 
 def seeds_to_settle(a: Sample, b: Sample, variance: TrialVariance, *, threshold: float, material: float) -> int:
-    """How many further repeats of both would settle it, if the difference is what it looks like now.
+    """How many further repeats of both should settle it, if their true difference is the one expected now.
 
-    Settled is a probability of ``threshold`` that ``a`` is larger, or one of 95 % that it is less than
-    ``material`` larger. At most ``MAX_SEEDS``, which is the answer for "no number that is worth it".
+    Settled is a probability of ``threshold`` that either is larger, or one of 95 % that ``a`` is less than
+    ``material`` larger, by the posterior that decides then. At most ``MAX_SEEDS``, which is the answer for "no
+    number that is worth it".
     """
-    centre = a.mean - b.mean
-    needed = float(ndtri(threshold))
-    spreads = [float(np.exp((variance.weight * np.log(variance.of(sample)[0])).sum())) for sample in (a, b)]
-    further = np.arange(1, MAX_SEEDS + 1)
-    error = np.sqrt(spreads[0] / (a.n + further) + spreads[1] / (b.n + further))
-    settled = (centre >= needed * error) | (material - centre >= SURE_QUANTILE * error)
-    return int(further[settled.argmax()]) if settled.any() else MAX_SEEDS
+    off = (a.mean - b.mean - difference(a, b, variance).mean) / 2.0
+
+    def is_settled(further: int) -> bool:
+        later = difference(
+            _grown(a, a.mean - off, further, variance), _grown(b, b.mean + off, further, variance), variance
+        )
+        probability = later.above(0.0)
+        return not 1.0 - threshold < probability < threshold or later.above(material) <= 1.0 - SURE
+
+    counts = range(1, MAX_SEEDS + 1)
+    return counts[min(bisect_left(counts, True, key=is_settled), MAX_SEEDS - 1)]
+
+
+def _grown(sample: Sample, expected: float, further: int, variance: TrialVariance) -> Sample:
+    """The sample with ``further`` runs around ``expected``; a value that won a search counts no more beside them."""
+    kept = 0 if sample.shrink < 1.0 else sample.n
+    n = kept + further
+    spread = float(np.exp((variance.weight * np.log(variance.of(sample)[0])).sum()))
+    added = further if kept else further - 1
+    return Sample(mean=(kept * sample.mean + further * expected) / n, n=n, squares=sample.squares + added * spread)

@@ -6,6 +6,8 @@ they were what the winner was chosen by: then the expected luck is taken off aga
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
@@ -18,6 +20,8 @@ LOG2_DRAWS = 11
 MAX_CONTENDERS = 16
 #: What share of the feasible trials, the better ones, a selected value is pulled towards.
 GOOD_SHARE = 0.5
+#: Fewer repeats than this do not refute what a search found.
+ENOUGH_REPEATS = 3
 
 
 def luck_of_the_best(means: FloatArray, errors: FloatArray) -> float:
@@ -35,6 +39,18 @@ def luck_of_the_best(means: FloatArray, errors: FloatArray) -> float:
     seen = truth + errors * draws
     chosen = seen.argmin(axis=1)
     return max(float((truth[chosen] - seen[np.arange(len(seen)), chosen]).mean()), 0.0)
+
+
+def refuted(first: float, repeats: Sequence[float] | FloatArray, keys: FloatArray) -> float | None:
+    """The median of a search's ``keys``, when a run better than it has repeats that are no better than it.
+
+    Lower is better. None while there are fewer than three repeats: one or two are luck themselves.
+    """
+    finite = keys[np.isfinite(keys)]
+    if len(repeats) < ENOUGH_REPEATS or not len(finite):
+        return None
+    typical = float(np.median(finite))
+    return typical if first < typical <= float(np.mean(repeats)) else None
 
 
 def kept_share(values: FloatArray, noise: float) -> float:

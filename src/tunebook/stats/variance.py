@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtri, gammaln
 
-from tunebook.stats.arrays import FloatArray, IntArray
+from tunebook.stats.arrays import BoolArray, FloatArray, IntArray
 
 #: Turns a median absolute deviation into a standard deviation of normal noise.
 MAD_TO_SD = 1.4826
 #: Methods §7: noise is read from the last fifth of a curve, and from at least this many values.
 LATE_SHARE = 0.2
 MIN_LATE_VALUES = 20
+#: Whose repeats tell how much good runs differ: the better half of the configurations, and at least two.
+BETTER_SHARE = 0.5
+LEAST_CONFIGURATIONS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,24 @@ def pooled_spread(values: FloatArray, groups: IntArray) -> Spread | None:
     means = np.bincount(numbers, values) / counts
     squares = float(((values - means[numbers]) ** 2).sum())
     return Spread(sd=math.sqrt(squares / degrees), degrees=degrees)
+
+
+def near_the_best(keys: FloatArray, groups: IntArray) -> BoolArray:
+    """Which runs are of the better half of the configurations (of two at least), by their means.
+
+    ``keys`` have lower better and are NaN where a run has none; ``groups`` number the configurations. Seeds scatter
+    alike only near the best: a configuration at the edge of stability can be the luckiest of a search, and the
+    spread of its repeats says nothing of any other (methods §5).
+    """
+    near = np.zeros(len(keys), dtype=bool)
+    finite = np.isfinite(keys)
+    if not finite.any():
+        return near
+    _, numbers, counts = np.unique(groups[finite], return_inverse=True, return_counts=True)
+    means = np.bincount(numbers, keys[finite]) / counts
+    good = np.argsort(means, kind="stable")[: max(math.ceil(BETTER_SHARE * len(means)), LEAST_CONFIGURATIONS)]
+    near[finite] = np.isin(numbers, good)
+    return near
 
 
 def curve_noise(values: FloatArray) -> float | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from tunebook import history
+from tunebook import exploitation, history
+from tunebook.core.config import Config
 from tunebook.core.launch import Launch, current_launch
 from tunebook.core.next_round import NextRound
 from tunebook.core.objective import Objective, revised
@@ -32,7 +34,8 @@ def plan_repeats(
     """Add repeats with other seeds to a round; none while earlier ones are open: what was interrupted comes first."""
     if history.has_open_repeats(evidence):
         return
-    specs = repeat_specs(evidence, history.baseline(store, launches), trials, seeds)
+    baseline = history.baseline_for(store, launches, evidence)
+    specs = repeat_specs(evidence, baseline, trials, seeds, expected_best=_expected_best(store, evidence))
     store.add_trials(evidence.name, specs, now=now)
 
 
@@ -46,15 +49,25 @@ def decide(
     threshold: float | None = None,
 ) -> Verdict:
     """The verdict on a round, against the launch in force and with what other rounds say of variance."""
+    wanted = revised(evidence.round.objective, objective)
     return verdict.decide(
         evidence,
-        history.baseline(store, launches),
+        history.baseline_for(store, launches, evidence),
         complexity=complexity,
         earlier=history.earlier_spread(store, evidence),
-        objective=revised(evidence.round.objective, objective),
+        objective=wanted,
         threshold=threshold,
         replicas=history.replicas(store, evidence.name),
+        expected_best=_expected_best(store, evidence) if wanted == evidence.round.objective else None,
     )
+
+
+def _expected_best(store: Store, evidence: Evidence) -> Config | None:
+    """The configuration that the model of a search that learns expects most of; None for other searches."""
+    if evidence.round.search.algorithm != "bayes" or history.has_repeats(evidence):
+        return None
+    found = exploitation.History(store, replace(evidence.round, name=evidence.name)).outlook()
+    return found.candidate if found is not None else None
 
 
 def next_design(

@@ -122,6 +122,8 @@ def _by(improvement: Improvement | None, metric: str) -> str:
     if improvement is None:
         return ""
     ends = f"{improvement.low:.3g} to {improvement.high:.3g} at {improvement.level:.0%}"
+    if improvement.estimate < 0:
+        return f"; the improvement of {metric} is {improvement.estimate:.3g} ({ends})"
     return f"; it gains {improvement.estimate:.3g} of {metric} ({ends})"
 
 

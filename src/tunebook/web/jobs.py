@@ -71,7 +71,7 @@ def diagnoses_of(project: Project, round_name: str, objective: str | None) -> Di
     report = diagnose_round(evidence, revised(evidence.round.objective, objective))
     return Diagnoses(
         trials={one.trial: one.to_mapping() for one in report.trials},
-        material=report.unit.value,
+        material=report.unit.unit,
         source=report.unit.source,
     )
 
