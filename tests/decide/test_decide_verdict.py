@@ -12,7 +12,7 @@ from decide_builders import METRIC, config, design, evidence, repeats, run, sear
 from tunebook.core.config import Config
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
-from tunebook.core.trial import TrialPurpose
+from tunebook.core.trial import Study, TrialPurpose
 from tunebook.core.verdict import ConfigurationAnswer, RestsOn, Ruling, Verdict
 from tunebook.decide.arms import Arms, choose
 from tunebook.decide.baseline import Baseline
@@ -483,3 +483,17 @@ def test_the_seeds_asked_for_settle_it_when_they_show_what_is_expected():
     off = [*(0.1 + NOISE), *(0.1 - 0.0009 / 2 + expected / 2 + shape)]
     on = [*(0.1 - 0.0009 + NOISE[::-1]), *(0.1 - 0.0009 / 2 - expected / 2 + shape)]
     assert decide(round_with(off, on)).ruling is not Ruling.UNRESOLVED
+
+
+def test_a_baseline_that_is_only_repeated_here_is_no_setting():
+    alone = design(scientific={}, fixed={"batch_size": 128, "use_dropout": True})
+    search = [replace(row, study="all") for row, _ in searched(True, ON)]
+    there = [replace(row, study="baseline") for row, _ in repeats(config(True, 0.5), list(0.1 + NOISE))]
+    runs = [*zip(search, ON, strict=True), *zip(there, 0.1 + NOISE, strict=True)]
+    found = evidence([*runs, *repeats(BEST_ON, list(0.09 + NOISE))], alone)
+    found = replace(found, studies=(Study("all"), Study("baseline")))
+    launch = Baseline(
+        trial="b", config=Config(config(True, 0.5)), round="00", objective=found.round.objective, max_train_steps=1000
+    )
+    assert decide(found, launch).settings == ()
+    assert decide(found, launch).ruling is Ruling.ADOPT

@@ -11,6 +11,7 @@ import numpy as np
 
 from tunebook.core.config import Config, Value
 from tunebook.core.hyperparameter import Choice, Hyperparameter, Range
+from tunebook.core.trial import TrialPurpose
 from tunebook.evidence import Evidence, TrialRecord
 from tunebook.plan.cube import from_unit, to_unit
 
@@ -22,10 +23,13 @@ N_STRETCHES = 4
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How configurations fall into settings. ``split`` are the scientific ranges compared by stretches."""
+    """How configurations fall into settings. ``split`` are the scientific ranges compared by stretches, ``searched``
+    the studies that searched something: a baseline that is only repeated here is no setting of the round.
+    """
 
     evidence: Evidence
     split: frozenset[Hyperparameter]
+    searched: frozenset[str]
 
     @classmethod
     def of(cls, evidence: Evidence) -> Settings:
@@ -34,7 +38,10 @@ class Settings:
         seen = {
             item: {trial.config[item.name] for trial in evidence.trials if item.name in trial.config} for item in ranges
         }
-        return cls(evidence, frozenset(item for item in ranges if len(seen[item]) > MAX_VALUES))
+        split = frozenset(item for item in ranges if len(seen[item]) > MAX_VALUES)
+        again = (TrialPurpose.REPEAT, TrialPurpose.BASELINE)
+        searched = frozenset(trial.study for trial in evidence.trials if trial.purpose not in again)
+        return cls(evidence, split, searched)
 
     def setting(self, trial: TrialRecord) -> Config:
         """The scientific values of a trial, a stretch standing for a value of a range; where the design has no
@@ -48,7 +55,7 @@ class Settings:
         }
         if values:
             return Config(values)
-        studies = {study.name: study.setting for study in self.evidence.studies}
+        studies = {study.name: study.setting for study in self.evidence.studies if study.name in self.searched}
         return studies.get(trial.study) or Config({"study": trial.study} if len(studies) > 1 else {})
 
     def _shown(self, item: Hyperparameter, value: Value) -> Value:
