@@ -205,3 +205,16 @@ def test_a_study_can_really_be_repeated_and_counts_in_the_decision(repeated, tun
     assert after["settings"] != before["settings"]
     assert any("again" in reason or "repetition" in reason or "search" in reason for reason in after["because"])
     assert tunebook("repeat", "01-it", "--study", "--executor", "inline", "--json").document["round"] == "01-it-again-2"
+
+
+def test_a_round_in_which_all_failed_exits_with_1_and_leads_nowhere(project, tunebook):
+    """A pipeline that breaks at once: nothing was learned, and no next round comes of it (E5, D5)."""
+    (project / "train.py").write_text("def train(trial):\n    raise RuntimeError('no data here')\n")
+    answer = tunebook("run", "01-it", "--executor", "inline")
+    assert answer.status == 1
+    assert answer.out.count("no data here) after") == 3
+    assert "only counted" in answer.out
+    for command in ("decide", "next"):
+        refused = tunebook(command, "01-it")
+        assert refused.status == 2
+        assert "--retry-failed" in refused.err

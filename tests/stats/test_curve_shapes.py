@@ -91,6 +91,39 @@ def test_injected_spikes_are_found(clean):
     assert share([curve_spike.spike(x, y) for y in spiked]) >= 0.9
 
 
+def batch_losses(noise, n_points, *, is_spiked, seed, n_runs=60):
+    """A loss that falls to near nothing, of single batches: multiplicative noise, here and there an instability."""
+    rng = np.random.default_rng(seed)
+    x = np.arange(n_points) / n_points
+    for _ in range(n_runs):
+        y = 2.3 * np.exp(-4 * x) + 0.02
+        if is_spiked:
+            start, lasting = rng.integers(n_points // 10, 9 * n_points // 10), rng.uniform(0.01, 0.05) * n_points
+            y[start:] += 2 * y[start] * np.exp(-np.arange(n_points - start) / lasting)
+        yield x, y * rng.gamma(noise**-2, noise**2, n_points)
+
+
+@pytest.mark.parametrize("n_points", [100, 600])
+@pytest.mark.parametrize("noise", [0.02, 0.15, 0.3, 0.6, 1.0])
+def test_an_unlucky_batch_is_no_spike(noise, n_points):
+    quiet = batch_losses(noise, n_points, is_spiked=False, seed=5)
+    assert share([curve_spike.spike(*curve, is_of_batches=True) for curve in quiet]) <= 0.05
+
+
+@pytest.mark.parametrize(("noise", "n_points", "found"), [(0.05, 100, 0.95), (0.05, 600, 0.95), (0.15, 600, 0.8)])
+def test_an_instability_shows_in_the_loss_of_the_batches(noise, n_points, found):
+    spiked = batch_losses(noise, n_points, is_spiked=True, seed=6)
+    assert share([curve_spike.spike(*curve, is_of_batches=True) for curve in spiked]) >= found
+
+
+def test_a_lasting_rise_is_above_what_was_before_it():
+    y = np.r_[np.tile([1.0, 2.0], 20), 3.0, 1.5, 2.5, 2.6, 2.7, np.ones(5)]
+    assert np.flatnonzero(curve_spike.lasts(y)).tolist() == []
+    y[41] = 3.0
+    assert np.flatnonzero(curve_spike.lasts(y)).tolist() == [40]
+    assert not curve_spike.lasts(y[:2]).any()
+
+
 def test_the_place_of_a_spike_is_named():
     x = np.linspace(0, 1, 101)
     y = saturating(x)
@@ -260,6 +293,7 @@ SHAPES = {
     "second_half": lambda x, y: curve_gain.gain_of_second_half(x, y, 0.1),
     "late_scatter": lambda x, y: curve_scatter.late_scatter(x, y, 0.1),
     "spike": curve_spike.spike,
+    "batch_spike": lambda x, y: curve_spike.spike(x, y, is_of_batches=True),
     "sustained_rise": curve_rise.sustained_rise,
     "worsening": lambda x, y: curve_rise.worsening(x, y, 0.1, (x, y)),
     "periodicity": curve_period.periodicity,

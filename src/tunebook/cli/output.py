@@ -90,7 +90,7 @@ def reported(output: Output) -> Iterator[None]:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
-        raise SystemExit(130) from None
+        raise SystemExit(1) from None
 
 
 def describe(error: TunebookError) -> dict[str, Any]:

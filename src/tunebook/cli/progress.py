@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -21,6 +22,8 @@ from tunebook.show.tables import STATUS_STYLES, duration
 LINE_SECONDS = 5.0
 #: How many of the trials that ended last stay on screen.
 N_RECENT = 3
+#: Trials that failed in the same way get a line each up to this many.
+N_ALIKE = 3
 
 
 @contextmanager
@@ -72,13 +75,14 @@ class Lines:
         self._clock = clock
         self._last_line = clock()
         self._progress: Progress | None = None
+        self._failures: Counter[str] = Counter()
 
     def __call__(self, event: Event) -> None:
         """Print what is worth a line."""
         if isinstance(event, Warned):
             self._console.print(f"{event.trial}: {event.message}", style="yellow")
         elif isinstance(event, TrialEnded) and _went_wrong(event):
-            self._console.print(ended(event, self._design))
+            self._tell(event)
         elif isinstance(event, Progress):
             self._progress = event
             if self._clock() - self._last_line >= LINE_SECONDS:
@@ -86,6 +90,16 @@ class Lines:
                 self._console.print(state(event, self._design))
         else:
             assert isinstance(event, TrialStarted | TrialEnded)
+
+    def _tell(self, event: TrialEnded) -> None:
+        """A line for a trial that went wrong, unless some went wrong in the same way before."""
+        detail = event.outcome.detail.strip() if event.outcome is not None else ""
+        way = detail.splitlines()[-1] if detail else event.trial
+        self._failures[way] += 1
+        if self._failures[way] <= N_ALIKE:
+            self._console.print(ended(event, self._design))
+        if self._failures[way] == N_ALIKE:
+            self._console.print("further trials that fail like this are only counted", style="dim")
 
     def finish(self) -> None:
         """The last state, whenever the last line was."""

@@ -80,6 +80,8 @@ def run(
                 lambda: screens.failures(opened.failures(wanted.name)),
                 lambda: f"Everything is kept in {opened.store.place}",
             )
+        if reached.has_only_failed:
+            raise SystemExit(1)
 
 
 def status(

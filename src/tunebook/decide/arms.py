@@ -17,6 +17,7 @@ import numpy as np
 
 from tunebook.core.config import Config
 from tunebook.core.objective import Objective
+from tunebook.core.outcome import Status
 from tunebook.core.trial import TrialPurpose
 from tunebook.decide.settings import Settings
 from tunebook.errors import InputError
@@ -244,6 +245,11 @@ def _search_seed(evidence: Evidence) -> int | None:
 def _nothing_yet(evidence: Evidence, view: View) -> str:
     if view.infeasible.any():
         return f"{evidence.name}: all trials so far are infeasible; there is nothing to decide between (L4)"
+    if evidence.trials and evidence.mask(Status.FAILED).all():
+        return (
+            f"{evidence.name}: all trials failed; mend what `tunebook run {evidence.name}` says of them, then give it "
+            "--retry-failed"
+        )
     return (
         f"{evidence.name}: no trial is complete with a finite {view.objective.metric} yet; "
         f"carry on with `tunebook run {evidence.name}` first"

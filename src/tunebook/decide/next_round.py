@@ -151,7 +151,10 @@ def _take(draft: Draft, proposal: Proposal, first: list[str], name: str) -> None
         first.append(_stabilise(draft, action, proposal, name))
         return
     if isinstance(action, Clip) and action.hyperparameter is None:
-        first.append(f"clip gradients: `tunebook clipping {name}` says at which norm [{proposal.source}]")
+        first.append(
+            f"see whether training is unstable with `tunebook stability {name}`; where it is, `tunebook clipping {name}` "
+            f"says at which norm to clip, once the training code reads one [{proposal.source}]"
+        )
         return
     try:
         changed, changes = _applied(draft.design, action, proposal)

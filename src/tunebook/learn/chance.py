@@ -96,6 +96,9 @@ def _state(view: View) -> tuple[str, str]:
     if view.infeasible.all():
         advice = "Lower the learning rates by a few orders of magnitude, and run one simple configuration by hand."
         return f"all {n_trials} trials are infeasible", advice
+    if evidence.mask(Status.FAILED).all():
+        again = f"`tunebook run {evidence.name}`"
+        return f"all {n_trials} trials failed", f"Mend what {again} says of them, then give it --retry-failed."
     counts = [(status, int(evidence.mask(status).sum())) for status in Status]
     return ", ".join(
         f"{n} of {n_trials} {status}" for status, n in counts if n

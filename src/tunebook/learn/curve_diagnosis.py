@@ -12,7 +12,7 @@ import numpy as np
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Cause, Status
 from tunebook.evidence import Evidence
-from tunebook.learn.curve_inputs import CurveReader, Points, TrialCurves
+from tunebook.learn.curve_inputs import CurveReader, Points, TrialCurves, covers
 from tunebook.learn.material import material, scores_of_all
 from tunebook.stats import curve_gain, curve_period, curve_rise, curve_ruin, curve_scatter, curve_spike
 from tunebook.stats.curve_mark import UNKNOWN, Mark, any_of
@@ -126,7 +126,7 @@ def marks(
         "still_improving": curve_gain.late_gain(x, y, unit),
         "saturated_early": capped(curve_gain.gain_of_second_half(x, y, unit), intact),
         "late_variance": capped(curve_scatter.late_scatter(x, y, unit), intact),
-        "loss_spike": any_of(*(curve_spike.spike(*loss) for loss in curves.training)),
+        "loss_spike": spikes(curves),
         "train_loss_rising": any_of(*(curve_rise.sustained_rise(*loss) for loss in curves.training)),
         "periodic_validation": curve_period.periodicity(x, y),
     }
@@ -138,6 +138,12 @@ def marks(
 def shown(score: float) -> float:
     """A score with four digits, never rounded up to the one from which a label is given; 0 where it overflowed."""
     return 0.0 if math.isnan(score) else math.floor(score * 10_000) / 10_000
+
+
+def spikes(curves: TrialCurves) -> Mark:
+    """The stronger sign of a spike, in the evaluated training loss or in that of the batches."""
+    batches = curve_spike.spike(*curves.batch_loss, is_of_batches=True) if covers(curves.batch_loss) else UNKNOWN
+    return any_of(curve_spike.spike(*curves.train_loss) if covers(curves.train_loss) else UNKNOWN, batches)
 
 
 def capped(mark: Mark, limit: float) -> Mark:

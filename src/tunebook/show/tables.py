@@ -36,6 +36,11 @@ class RoundStatus:
     origin: str
     seconds_left: float | None = None
 
+    @property
+    def has_only_failed(self) -> bool:
+        """Whether every trial failed, so that nothing was learned."""
+        return 0 < self.counts.get(Status.FAILED, 0) == sum(self.counts.values())
+
     def to_mapping(self) -> dict[str, Any]:
         """One entry of ``status --json``."""
         return {

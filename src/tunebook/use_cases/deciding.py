@@ -73,12 +73,18 @@ def _expected_best(store: Store, evidence: Evidence) -> Config | None:
 def next_design(
     store: Store, evidence: Evidence, launches: Sequence[Launch], *, name: str = "", longer: str | None = None
 ) -> NextRound:
-    """The round after this one: from its findings and verdict, or with ``longer`` the same trained for longer."""
+    """The round after this one: from its findings and verdict, or with ``longer`` the same trained for longer.
+
+    ``InputError`` where no trial has shown anything.
+    """
     if longer is not None:
         launch = current_launch(list(launches))
         best = launch.config if launch else None
         return longer_round(evidence.round, read_factor(longer), name=name, best=best)
     findings = analyse(evidence, evidence.round.objective).findings
+    nothing = next((finding for finding in findings if finding.code == "nothing_known"), None)
+    if nothing is not None:
+        raise InputError(f"{evidence.name} has nothing to build a next round on. {nothing.says} {nothing.fix}")
     return next_round(evidence.round, findings, _verdict_if_any(store, evidence, launches), name=name)
 
 
