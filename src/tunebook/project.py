@@ -336,7 +336,7 @@ class Project:
         The design searches the good region from the round's trials on. A file of it that is there already is
         taken as it stands, so that a person can edit it; ``trials`` wins over its number of trials.
         """
-        return use_cases.exploiting.design_file(self.root, self.learn(round_name), trials)
+        return use_cases.exploiting.design_file(self.store, self.root, self.learn(round_name), trials)
 
     def trial_of(self, round_name: str, config: Mapping[str, Value]) -> tuple[str, str] | None:
         """Round and name of the first trial with a configuration, in a round or in those it starts from."""

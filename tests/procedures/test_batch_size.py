@@ -8,7 +8,7 @@ from tunebook.core.round import Round
 from tunebook.errors import InputError, RunError
 from tunebook.procedures.batch_size import BatchSize, run_batch_size
 from tunebook.procedures.procedure import carry_out
-from tunebook.procedures.throughput import Size, doublings, find_knee
+from tunebook.procedures.throughput import Size, doublings, find_knee, is_dominated_by_noise
 
 FIXED_SECONDS = 0.010
 
@@ -118,6 +118,16 @@ def test_noise_is_named_with_its_spread():
     [finding] = [finding for finding in conclusion.findings if finding.code == "noisy_throughput"]
     assert finding.evidence["spread"] > 0.3
     assert f"{finding.evidence['spread']:.0%}" in finding.says
+
+
+def test_a_size_chosen_by_noise_is_not_written_into_the_design():
+    sizes = [Size(batch_size=2**k, seconds=np.array([0.01, 0.012, 0.11]), waits=np.zeros(0)) for k in range(3, 7)]
+    assert is_dominated_by_noise(sizes, find_knee(sizes))
+    quiet = [Size(batch_size=2**k, seconds=np.array([0.01, 0.012, 0.011]), waits=np.zeros(0)) for k in range(3, 7)]
+    assert not is_dominated_by_noise(quiet, find_knee(quiet))
+    conclusion = run_batch_size(machine(noise=1.5), design())
+    assert conclusion.design is None
+    assert not conclusion.changes
 
 
 def test_a_quiet_machine_is_not_called_noisy():

@@ -75,7 +75,9 @@ def test_batch_size_in_words_then_as_json(call, folder):
     assert "batch_size = 8, 16, … up to 64" in said
     assert "batch-size: 16" in said
     assert "Written to" in said
-    assert next(item for item in Round.load(folder / "next.toml").fixed if item.name == "batch_size").domain.value == 16
+    written = Round.load(folder / "next.toml")
+    assert written.name == "next"  # a round of its own
+    assert next(item for item in written.fixed if item.name == "batch_size").domain.value == 16
     document = json.loads(call("batch-size", "--most", 64, "--repeats", 1, "--memory-gib", 100, "--json").stdout)
     assert document["answer"] == "16"
     assert [row["batch_size"] for row in document["numbers"]["sizes"]] == [8, 16, 32, 64]

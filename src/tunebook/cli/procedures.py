@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -279,7 +279,8 @@ def _carry_out(make: Callable[[Round], Procedure], design: str, running: Running
             if running.html is not None:
                 opened.procedure_report(conclusion, running.html)
         if running.out is not None and conclusion.design is not None:
-            conclusion.design.save(running.out)
+            # A round of its own: under the old name, running it would put the old round's trials away.
+            replace(conclusion.design, name="").save(running.out)
         output.show(conclusion.to_mapping(), lambda: screens.conclusion(conclusion, running.out))
         if running.html is not None:
             output.say(f"The plots are in {running.html}")

@@ -152,8 +152,9 @@ def _take(draft: Draft, proposal: Proposal, first: list[str], name: str) -> None
         return
     if isinstance(action, Clip) and action.hyperparameter is None:
         first.append(
-            f"see whether training is unstable with `tunebook stability {name}`; where it is, `tunebook clipping {name}` "
-            f"says at which norm to clip, once the training code reads one [{proposal.source}]"
+            f"see whether training is unstable with `tunebook stability {name}`; where it is, "
+            f"`tunebook clipping {name}` says at which norm to clip, once the training code reads one "
+            f"[{proposal.source}]"
         )
         return
     try:

@@ -23,7 +23,7 @@ from tunebook.plan.names import Kind
 from tunebook.procedures import batch_size_words as words
 from tunebook.procedures.procedure import Conclusion, Procedure, Run, Seen, carry_out, latest
 from tunebook.procedures.single import base_config, check_positive, one_of_kind, varied_round, with_fixed
-from tunebook.procedures.throughput import Size, doublings, find_knee
+from tunebook.procedures.throughput import Size, doublings, find_knee, is_dominated_by_noise
 
 #: Methods 9: the first steps hold compilation, caches and the start of loaders; then time at least 50.
 WARM_STEPS = 10
@@ -108,7 +108,9 @@ class BatchSize(Procedure):
         knee = find_knee(sizes)
         findings = list(words.findings(self._name, sizes, unfit, has_rate=_is_timed(first)))
         is_blamed = any(finding.code == "input_bound" and finding.evidence["is_to_blame"] for finding in findings)
-        design = None if is_blamed else self._applied(knee.batch_size, sizes)
+        # A design would outlive the doubt that the findings raise about the measurement.
+        is_doubtful = is_blamed or is_dominated_by_noise(sizes, knee)
+        design = None if is_doubtful else self._applied(knee.batch_size, sizes)
         findings += self._retune(knee.batch_size) if design else []
         return Conclusion(
             procedure=self.name,

@@ -180,6 +180,12 @@ def is_noisy(sizes: Sequence[Size], knee: Knee) -> bool:
     return typical > NOISY_SPREAD or knee.latest > 2 * knee.batch_size or 2 * knee.earliest < knee.batch_size
 
 
+def is_dominated_by_noise(sizes: Sequence[Size], knee: Knee) -> bool:
+    """Whether repeats differ by more than doubling would have to give, so that no size can be chosen by them."""
+    chosen = next(size for size in sizes if size.batch_size == knee.batch_size)
+    return max(float(np.median([size.spread for size in sizes])), chosen.spread / 2.0) > NOISY_SPREAD
+
+
 def _doubling(one: Size, two: Size) -> Doubling:
     # e = T(2B) / (2 T(B)) = t(B) / t(2B), because the sizes are a factor of two apart.
     return Doubling(
