@@ -10,6 +10,7 @@ def test_suggest_gives_the_same_configurations_every_time(project, tunebook):
     first = tunebook("suggest", "rounds/01-it.toml", "-n", 64, "--json")
     assert first.status == 0
     assert first.out == tunebook("suggest", "01-it", "-n", "64", "--json").out
+    assert first.out == tunebook("suggest", 1, "-n", "64", "--json").out
     configurations = first.document["configurations"]
     assert first.document["round"] == "01-it"
     assert [item["study"] for item in configurations].count("use_it=true") == 64

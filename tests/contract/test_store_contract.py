@@ -88,6 +88,13 @@ class TestRounds:
             store.save_round(name, a_design(), now=NOW)
         assert [store.resolve(word) for word in ("2", "third", "3", "1")] == ["2", "third", "third", "2"]
 
+    def test_number_means_the_round_that_others_were_made_from(self, store: Store) -> None:
+        for name in ("01-width", "02-rate-stability", "02-rate-exploit", "02-rate", "03-a", "03-b", "launch-0"):
+            store.save_round(name, a_design(), now=NOW)
+        assert [store.resolve(word) for word in ("2", "02", "7")] == ["02-rate", "02-rate", "launch-0"]
+        with pytest.raises(InputError, match="03-a or 03-b; give the name"):
+            store.resolve("3")
+
     def test_that_are_not_there_are_answered_with_those_that_are(self, store: Store) -> None:
         with pytest.raises(InputError, match="no rounds yet"):
             store.resolve("dropout")

@@ -20,7 +20,10 @@ JsonOption: TypeAlias = Annotated[
 ]
 RoundArgument: TypeAlias = Annotated[str, typer.Argument(metavar="ROUND", help="A round's name or number.")]
 DesignArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="DESIGN", help="A design file, or the name of one in the project's rounds folder.")
+    str,
+    typer.Argument(
+        metavar="DESIGN", help="A design file, or the name or number of one in the project's rounds folder."
+    ),
 ]
 
 ExecutorOption: TypeAlias = Annotated[

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
+from tunebook.core.numbered import is_number, numbered
 from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
 from tunebook.errors import InputError
@@ -44,11 +44,6 @@ _ADD = insert(rounds).returning(rounds.c.id)
 _ADD_DESIGN = insert(designs)
 
 
-#: The number a round's name begins with, as in ``04-warmup``.
-NUMBER = re.compile(r"\d{1,9}", re.ASCII)
-_LEADING = re.compile(r"\d{1,9}(?=\D|$)", re.ASCII)
-
-
 def save(connection: Connection, name: str, design: Round, now: float, origin: str) -> int:
     """Store a round, or a new version of its design where it differs; the number of the round."""
     lock(connection, ROUNDS_LOCK)
@@ -75,16 +70,18 @@ def resolve(connection: Connection, name_or_number: str) -> str:
     """The name of the round with this name, or else with this number.
 
     A number is the one a name begins with (``4`` is ``04-warmup``), or else the place in the order of making.
+    ``InputError`` lists the rounds when there is none, or the number could mean several.
     """
-    numbered = connection.execute(_NUMBERED).all()
-    names = [row.name for row in numbered]
+    rows = connection.execute(_NUMBERED).all()
+    names = [row.name for row in rows]
     if name_or_number in names:
         return name_or_number
-    if NUMBER.fullmatch(name_or_number):
+    if is_number(name_or_number):
         wanted = int(name_or_number)
-        named = [name for name in names if (found := _LEADING.match(name)) and int(found[0]) == wanted]
-        made = [name for number, name in numbered if number == wanted]
-        for name in named if len(named) == 1 else made:
+        named = numbered(names, wanted)
+        if len(named) > 1:
+            raise InputError(f"round {wanted} could be {' or '.join(named)}; give the name")
+        for name in named or [name for number, name in rows if number == wanted]:
             return str(name)
     raise _no_round(connection, name_or_number)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tunebook.core.numbered import is_number, numbered
 from tunebook.core.problems import did_you_mean
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialSpec
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def find_design(root: Path, design: str | Path | Round) -> Round:
-    """A design: itself, the file at a path, or the file of that name in the project's rounds folder."""
+    """A design: itself, the file at a path, or the file of that name or number in the project's rounds folder."""
     if isinstance(design, Round):
         return design
     candidates = [Path(design), root / design, root / ROUNDS / f"{design}.toml"]
@@ -27,6 +28,11 @@ def find_design(root: Path, design: str | Path | Round) -> Round:
         if path.is_file():
             return Round.load(path)
     known = sorted(path.stem for path in (root / ROUNDS).glob("*.toml"))
+    meant = numbered(known, int(str(design))) if is_number(str(design)) else []
+    if len(meant) == 1:
+        return Round.load(root / ROUNDS / f"{meant[0]}.toml")
+    if meant:
+        raise InputError(f"design {design} could be {' or '.join(meant)}; give the name")
     raise InputError(f"there is no design {str(design)!r}{did_you_mean(str(design), known)}; {_listed(known)}")
 
 
