@@ -355,3 +355,27 @@ def test_two_repeats_refute_nothing():
     trials += [record(8 + i, configs[0], purpose=TrialPurpose.REPEAT, seed=i + 1) for i in range(2)]
     view = View.of(make_evidence(make_round(), trials, [0.005, *np.linspace(0.05, 0.3, 7), 0.9, 0.9]))
     assert not list(reproduced.check(view))
+
+
+# --- ruined and finite, S1
+
+
+@pytest.mark.parametrize(("stated", "found"), [(None, ["chance_not_stated"]), (0.9, [])])
+def test_ruined_trials_ask_for_a_chance_level(stated, found):
+    """A run that climbs back to the untrained level and stays there has a best value like any other."""
+    steps = np.arange(0, 1001, 20)
+    good, ruined = 0.1 + 0.8 * np.exp(-steps / 100), np.where(steps < 200, 0.9 - steps / 500, 0.9)
+    ruined[-20:] = 0.9
+    runs = [good + i / 1000 for i in range(6)] + [ruined + i / 1000 for i in range(3)]
+    trials = [record(i, {"learning_rate": 0.01 * (i + 1)}) for i in range(len(runs))]
+    objective = {"metric": "valid/error", "chance": stated} if stated else {"metric": "valid/error"}
+    evidence = make_evidence(
+        make_round(objective=objective, max_train_steps=1000),
+        trials,
+        curves={"valid/error": Curves.pack([(steps, run) for run in runs])},
+    )
+    findings = list(chance.check(View.of(evidence)))
+    assert codes(findings) == found
+    if found:
+        assert findings[0].evidence["n_ruined"] == 3
+        assert findings[0].evidence["level"] == pytest.approx(0.9, abs=0.01)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from tunebook.core.finding import Finding, Severity, Words
 from tunebook.core.outcome import Status
+from tunebook.learn.curve_diagnosis import UNTRAINED
+from tunebook.learn.curves import diagnoses
 from tunebook.learn.view import View
 
 #: Two values are needed to compare anything, and some more before a check can speak.
 FEW_TRIALS = 6
+#: From this share of ruined trials on, the conclusions are about them as much as about training.
+RUINED_SHARE = 0.1
 
 CHANCE_WORDS = Words(
     says="None of {n_complete} complete trials is better than the chance level of {chance:g}; the best is {best:g}.",
@@ -40,8 +45,21 @@ MISSING_WORDS = Words(
 )
 
 
+RUINED_WORDS = Words(
+    says=(
+        "{n_ruined} of {n_feasible} trials with a finite {metric} learned nothing or lost it again, as their curves "
+        "show (such as {example}); they count as trained, because the design states no chance level."
+    ),
+    why="What is said of infeasible trials, boundaries and sensitivity takes their values for results.",
+    fix=(
+        "Add chance = ... to [objective], the value of an untrained model{hint}, and give `tunebook run {round}` once "
+        "more: it takes the design in and trains nothing again."
+    ),
+)
+
+
 def check(view: View) -> Iterator[Finding]:
-    """One sentence on how much there is to go by; silent when there is enough."""
+    """Sentences on how much there is to go by; silent when there is enough."""
     n_feasible = int(view.feasible.sum())
     n_scored = int(np.isfinite(view.scores.values).sum())
     if n_scored and not n_feasible:
@@ -53,6 +71,7 @@ def check(view: View) -> Iterator[Finding]:
     elif n_feasible < FEW_TRIALS:
         yield _few(view, n_feasible)
     yield from _missing(view, n_scored)
+    yield from _ruined(view, n_feasible)
 
 
 def _chance(view: View, n_complete: int) -> Finding:
@@ -142,3 +161,43 @@ def _missing(view: View, n_scored: int) -> Iterator[Finding]:
                 "example": view.evidence.trials[without[0]].name,
             },
         )
+
+
+def _ruined(view: View, n_feasible: int) -> Iterator[Finding]:
+    """Trials that are ruined and finite, where no chance level tells them from the others."""
+    if view.objective.chance is not None or view.objective.metric not in view.evidence.curves:
+        return
+    ruined = [
+        number
+        for number, diagnosis in enumerate(diagnoses(view))
+        if view.feasible[number] and "diverged" in diagnosis.labels
+    ]
+    if len(ruined) < max(RUINED_SHARE * n_feasible, 1):
+        return
+    level = untrained_level(view)
+    yield Finding(
+        code="chance_not_stated",
+        requirement="S1",
+        severity=Severity.WARNING,
+        words=RUINED_WORDS,
+        evidence={
+            "round": view.evidence.name,
+            "n_ruined": len(ruined),
+            "n_feasible": n_feasible,
+            "metric": view.objective.metric,
+            "example": view.evidence.trials[ruined[0]].name,
+            "level": level,
+            "hint": "" if level is None else f" (the first evaluations suggest {level:.3g})",
+        },
+    )
+
+
+def untrained_level(view: View) -> float | None:
+    """What the metric is at the start of training, in the median over the trials; None where nobody looked."""
+    curves, last = view.evidence.curves[view.objective.metric], view.evidence.round.max_train_steps
+    starts = [
+        float(values[0])
+        for steps, values in (curves[trial] for trial in range(len(curves)))
+        if len(steps) and steps[0] <= UNTRAINED * last and math.isfinite(values[0])
+    ]
+    return float(np.median(starts)) if starts else None

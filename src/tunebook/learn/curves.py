@@ -49,13 +49,17 @@ def check(view: View) -> Iterator[Finding]:
     """Findings about the best trial of every study, then labels that most of the round shares."""
     if not view.n_trials or view.objective.metric not in view.evidence.curves:
         return
-    unit = view.material
-    diagnoses = diagnose(view.evidence, view.objective, unit.unit)
+    unit, found = view.material, diagnoses(view)
     for best in best_trials(view):
         for label in CURVE_WORDS:
-            if diagnoses[best].scores[label] >= GIVEN:
-                yield _about_trial(view, unit, best, diagnoses[best], label)
-    yield from _about_round(view, diagnoses)
+            if found[best].scores[label] >= GIVEN:
+                yield _about_trial(view, unit, best, found[best], label)
+    yield from _about_round(view, found)
+
+
+def diagnoses(view: View) -> tuple[CurveDiagnosis, ...]:
+    """The diagnosis of every trial, made once for all checks."""
+    return view.once("diagnoses", lambda: diagnose(view.evidence, view.objective, view.material.unit))
 
 
 def best_trials(view: View) -> list[int]:

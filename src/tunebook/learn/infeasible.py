@@ -29,6 +29,8 @@ CLEAR_AUC = 0.7
 BETTER_AUC = 0.005
 #: Fewer trials than this show no fraction worth a sentence.
 MIN_TRIALS = 4
+#: The cause of a trial that ended well and learned nothing.
+STUCK = "no better than chance"
 
 FRACTION_WORDS = Words(
     says="{n_infeasible} of {n_trials} trials ({fraction:.0%}) were infeasible: {causes_in_words}. {places}",
@@ -144,7 +146,7 @@ def _fraction(view: View, ended: BoolArray, regions: list[tuple[_Axis, Split, in
             "n_trials": n_trials,
             "fraction": fraction,
             "causes": dict(causes),
-            "causes_in_words": ", ".join(f"{count} {cause}" for cause, count in causes.most_common()),
+            "causes_in_words": ", ".join(_counted(cause, count) for cause, count in causes.most_common()),
             "places": _places(regions, fraction),
             "looks_like_bug": looks_like_bug,
             "why": _why(fraction, looks_like_bug),
@@ -162,9 +164,14 @@ def _severity(fraction: float, looks_like_bug: bool) -> Severity:
 def _causes(view: View, ended: BoolArray) -> Counter[str]:
     trials = [trial for trial, counts in zip(view.evidence, view.infeasible & ended, strict=True) if counts]
     return Counter(
-        "no better than chance" if trial.status is Status.COMPLETE else str(trial.cause or "unknown").replace("_", " ")
+        STUCK if trial.status is Status.COMPLETE else str(trial.cause or "unknown").replace("_", " ")
         for trial in trials
     )
+
+
+def _counted(cause: str, count: int) -> str:
+    """A cause with its number; the tables of trials count a run that ended as complete, whatever it learned."""
+    return f"{count} complete but {cause}" if cause == STUCK else f"{count} {cause}"
 
 
 def _places(regions: list[tuple[_Axis, Split, int]], fraction: float) -> str:
@@ -182,7 +189,14 @@ def _why(fraction: float, looks_like_bug: bool) -> str:
 def _advice(regions: list[tuple[_Axis, Split, int]], looks_like_bug: bool) -> str:
     if looks_like_bug:
         return "Read the logs of a few infeasible trials and run one simple configuration by hand before tuning on."
-    return "See where they lie below." if regions else "Read the logs of a few of them."
+    if not regions:
+        return "Read the logs of a few of them."
+    axis, split, _ = regions[0]
+    side = "above" if split.is_high else "below"
+    return (
+        f"Leave out {axis.label} {side} {axis.shown(split.threshold):.3g}; where the best trials lie next to that, "
+        "stabilise training instead (`tunebook stability` says whether that helps)."
+    )
 
 
 def _region(axis: _Axis, split: Split, n_dimensions: int) -> Finding:
