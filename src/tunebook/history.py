@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 from tunebook.core.launch import Launch, current_launch
+from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.core.trial import TrialPurpose, TrialSpec
@@ -19,22 +20,27 @@ from tunebook.stats.variance import Spread, merged
 from tunebook.store.store import Store
 
 
-def baseline(store: Store, launches: Sequence[Launch]) -> Baseline | None:
-    """The launch in force with its runs; None before the first."""
+def baseline(store: Store, launches: Sequence[Launch], objective: Objective | None = None) -> Baseline | None:
+    """The launch in force with its runs, judged by ``objective`` if they can be; None before the first."""
     launch = current_launch(list(launches))
-    return Baseline.of(launch, store.snapshot(launch.round)) if launch else None
+    return Baseline.of(launch, store.snapshot(launch.round), objective) if launch else None
 
 
-def baseline_for(store: Store, launches: Sequence[Launch], evidence: Evidence) -> Baseline | None:
-    """The launch in force; before the first, the best of the rounds that the round's search started from."""
-    launched = baseline(store, launches)
+def baseline_for(
+    store: Store, launches: Sequence[Launch], evidence: Evidence, objective: Objective | None = None
+) -> Baseline | None:
+    """The launch in force; before the first, the best of the rounds that the round's search started from.
+
+    Judged by ``objective``, else by that of the round it is compared with.
+    """
+    wanted = objective or evidence.round.objective
+    launched = baseline(store, launches, wanted)
     if launched is not None or not evidence.round.search.start_from:
         return launched
     explored = (store.snapshot(store.resolve(name)) for name in evidence.round.search.start_from)
-    found = [best for other in explored if (best := Baseline.incumbent(other)) is not None]
-    comparable = [best for best in found if not best.differences(evidence, evidence.round.objective)]
-    sign = evidence.round.objective.sign
-    return min(comparable, key=lambda best: sign * sum(best.values) / len(best.values), default=None)
+    found = [best for other in explored if (best := Baseline.incumbent(other, wanted)) is not None]
+    comparable = [best for best in found if not best.differences(evidence, wanted)]
+    return min(comparable, key=lambda best: wanted.sign * sum(best.values) / len(best.values), default=None)
 
 
 def earlier_spread(store: Store, evidence: Evidence) -> Spread | None:

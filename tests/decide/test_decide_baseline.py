@@ -13,8 +13,10 @@ from tunebook.core.objective import Objective
 from tunebook.core.trial import TrialPurpose
 from tunebook.decide.baseline import Baseline, baseline_design, baseline_spec, beats_chance, initial_config
 from tunebook.errors import InputError
+from tunebook.evidence import Curves, Evidence
 from tunebook.plan.trials import plan_trials
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ERROR = Objective(metric=METRIC, chance=0.9)
 ACCURACY = Objective(metric="valid/accuracy", direction="maximize", chance=0.1)
 
@@ -110,3 +112,19 @@ def test_a_launch_of_a_round_in_which_all_were_repeated_brings_all_its_runs_and_
     found = Baseline.of(launch, evidence(runs))
     assert len(found.values) == 5
     assert 0.0 < found.luck < 0.001
+
+
+def test_a_launch_is_judged_by_another_objective_where_its_runs_logged_it():
+    """Rounds with different objectives are compared without running anything again (L1)."""
+    best = config(False, 1e-3)
+    found = evidence([run(best, 0.1), *repeats(best, [0.2, 0.3])], name="01")
+    both = Evidence(
+        name=found.name, round=found.round, studies=found.studies, trials=found.trials,
+        curves={**found.curves, "valid/loss": Curves.pack([([1000], [value]) for value in (1.0, 2.0, 3.0)])},
+    )  # fmt: skip
+    entry = Launch(number=0, round="01", trial=found.trials[0].name, config=Config(best), at=NOW)
+    loss = Objective(metric="valid/loss")
+    assert Baseline.of(entry, both, loss).values == (2.0, 3.0)
+    assert Baseline.of(entry, both, loss).objective == loss
+    assert Baseline.of(entry, found, loss).objective.metric == "valid/error"
+    assert Baseline.of(entry, both).values == (0.2, 0.3)

@@ -50,22 +50,22 @@ class Baseline:
     is_launch: bool = True
 
     @classmethod
-    def incumbent(cls, evidence: Evidence) -> Baseline | None:
+    def incumbent(cls, evidence: Evidence, objective: Objective | None = None) -> Baseline | None:
         """The best configuration of a round, with its fresh runs; None where nothing is complete."""
+        judged_by = _judged_by(evidence, objective)
         try:
-            chosen = choose(Arms.of(evidence).every)
+            chosen = choose(Arms.of(evidence, judged_by).every)
         except InputError:  # nothing is complete
             return None
         if chosen is None:
             return None
-        sign = evidence.round.objective.sign
         return cls(
             trial=chosen.arm.trial,
             config=chosen.arm.config,
             round=evidence.name,
-            objective=evidence.round.objective,
+            objective=judged_by,
             max_train_steps=evidence.round.max_train_steps,
-            values=tuple(sign * value for value in chosen.values or _unbiased(chosen.arm)),
+            values=tuple(judged_by.sign * value for value in chosen.values or _unbiased(chosen.arm)),
             infeasible=chosen.infeasible,
             luck=chosen.luck,
             way_to_train=evidence.round.way_to_train,
@@ -73,10 +73,14 @@ class Baseline:
         )
 
     @classmethod
-    def of(cls, launch: Launch, evidence: Evidence) -> Baseline:
-        """The baseline that ``launch`` names, with its runs in ``evidence``, a snapshot of the launch's round."""
-        objective = evidence.round.objective
-        arms = Arms.of(evidence)
+    def of(cls, launch: Launch, evidence: Evidence, objective: Objective | None = None) -> Baseline:
+        """The baseline that ``launch`` names, with its runs in ``evidence``, a snapshot of the launch's round.
+
+        Judged by ``objective`` where its runs logged that metric, so that rounds with different objectives can be
+        compared (L1); else by that of its own round.
+        """
+        objective = _judged_by(evidence, objective)
+        arms = Arms.of(evidence, objective)
         arm = arms.find(launch.config)
         chosen = choose(arms.settings[arm.setting]) if arm else None
         if chosen is None or chosen.arm != arm or not chosen.values:
@@ -115,6 +119,11 @@ class Baseline:
                 "max_train_steps",
             )
         return tuple(problems)
+
+
+def _judged_by(evidence: Evidence, objective: Objective | None) -> Objective:
+    is_known = objective is not None and objective.metric in evidence.metrics
+    return objective if objective is not None and is_known else evidence.round.objective
 
 
 def _unbiased(arm: Arm | None) -> tuple[float, ...]:

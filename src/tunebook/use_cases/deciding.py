@@ -52,7 +52,7 @@ def decide(
     wanted = revised(evidence.round.objective, objective)
     return verdict.decide(
         evidence,
-        history.baseline_for(store, launches, evidence),
+        history.baseline_for(store, launches, evidence, wanted),
         complexity=complexity,
         earlier=history.earlier_spread(store, evidence),
         objective=wanted,

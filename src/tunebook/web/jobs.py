@@ -18,7 +18,7 @@ from tunebook.decide.arms import Arms
 from tunebook.decide.render import render as design_text
 from tunebook.errors import InputError, TunebookError
 from tunebook.evidence import Evidence
-from tunebook.history import earlier_spread
+from tunebook.history import baseline_for, earlier_spread
 from tunebook.learn.analyse import analyse
 from tunebook.learn.curve_report import diagnose_round
 from tunebook.project import Project
@@ -88,6 +88,7 @@ def comparison_of(project: Project, round_name: str, objective: str | None, comp
     """The verdict, or why there is none, and the configurations that ran several times."""
     evidence = project.evidence(round_name)
     wanted = revised(evidence.round.objective, objective)
+    baseline = baseline_for(project.store, project.launches(), evidence, wanted)
     verdict, arms, document, why_not = None, None, None, ""
     try:
         arms = Arms.of(evidence, wanted)
@@ -99,7 +100,7 @@ def comparison_of(project: Project, round_name: str, objective: str | None, comp
     return Comparison(
         verdict=verdict,
         document=document,
-        repeats=tuple(repeats(arms, verdict, project.baseline(), wanted.sign)) if arms else (),
+        repeats=tuple(repeats(arms, verdict, baseline, wanted.sign)) if arms else (),
         why_not=why_not,
     )
 
