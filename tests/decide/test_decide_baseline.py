@@ -124,7 +124,7 @@ def test_a_launch_is_judged_by_another_objective_where_its_runs_logged_it():
     )  # fmt: skip
     entry = Launch(number=0, round="01", trial=found.trials[0].name, config=Config(best), at=NOW)
     loss = Objective(metric="valid/loss")
-    assert Baseline.of(entry, both, loss).values == (2.0, 3.0)
+    assert Baseline.of(entry, both, loss).values == (1.0, 2.0, 3.0)
     assert Baseline.of(entry, both, loss).objective == loss
     assert Baseline.of(entry, found, loss).objective.metric == "valid/error"
-    assert Baseline.of(entry, both).values == (0.2, 0.3)
+    assert Baseline.of(entry, both).values == (0.1, 0.2, 0.3)
