@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import web_kit
 from starlette.testclient import TestClient
 from web_kit import NASTY, change, client_of, make_project, unpacked
@@ -12,6 +13,7 @@ from tunebook.project import Project
 from tunebook.run.folders import OUTPUT, attempt_folder, trial_folder
 from tunebook.show.data.curves import FRONT_POINTS
 from tunebook.web import round_page
+from tunebook.web.project_page import part_of
 
 NAME = "01-dropout"
 
@@ -296,3 +298,14 @@ def test_what_is_too_few_is_what_the_check_says() -> None:
     from tunebook.learn import boundary
 
     assert round_page.TOO_FEW == boundary.MIN_TRIALS
+
+
+@pytest.mark.parametrize(
+    ("name", "parent"),
+    [
+        ("02-b-stability-sweep", "02-b"), ("02-b-again-1", "02-b"), ("02-b-exploit-stability-sweep-2", "02-b-exploit"),
+        ("02-b-exploit", None), ("02-b", None), ("02-bold-steps", None), ("02-b-steps", "02-b"),
+    ],
+)  # fmt: skip
+def test_rounds_of_procedures_belong_to_the_round_they_were_made_from(name: str, parent: str | None) -> None:
+    assert part_of(name, ["02-b", "02-b-exploit", name]) == parent

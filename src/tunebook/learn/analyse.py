@@ -44,7 +44,8 @@ class Analysis:
     @property
     def studies(self) -> list[dict[str, Any]]:
         """One summary per study: counts by status, and the best trial, as ``learn --json`` shows them."""
-        return [_summary(self.view, study) for study in self.view.studies]
+        searched = [study for study in self.view.studies if self.view.in_study(study.name).any()]
+        return [_summary(self.view, study) for study in searched or self.view.studies]
 
     def __str__(self) -> str:
         return str(self._summary())

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from tunebook.core.numbered import is_number, numbered
 from tunebook.core.problems import did_you_mean
-from tunebook.core.round import Round
+from tunebook.core.round import Purpose, Round
 from tunebook.errors import InputError
 from tunebook.store.engine import lock
 from tunebook.store.schema import designs, rounds
@@ -89,8 +89,16 @@ def resolve(connection: Connection, name_or_number: str) -> str:
 def rows(connection: Connection) -> tuple[RoundRow, ...]:
     """All rounds in the order of their making."""
     return tuple(
-        RoundRow(number=number, name=name, origin=origin, created_at=time_of(at), goal=json.loads(design)["goal"])
+        RoundRow(
+            number=number,
+            name=name,
+            origin=origin,
+            created_at=time_of(at),
+            goal=own["goal"],
+            purpose=Purpose(own.get("purpose", Purpose.TUNING)),
+        )
         for number, name, origin, at, design in connection.execute(_ROWS)
+        for own in (json.loads(design),)
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from tunebook.core.outcome import Cause, Status
+from tunebook.core.round import Purpose
 from tunebook.core.trial import TrialSpec
 
 EndReason: TypeAlias = Literal["stopped", "killed", "hung", "lost", "failed"]
@@ -76,6 +77,7 @@ class RoundRow:
     origin: str
     created_at: datetime
     goal: str
+    purpose: Purpose = Purpose.TUNING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

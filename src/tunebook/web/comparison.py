@@ -21,8 +21,13 @@ MOST_ARMS = 12
 SURE = 0.95
 
 
-def verdict_document(verdict: Verdict, metric: str, second: Verdict | None = None) -> dict[str, Any]:
-    """``decide --json`` with its sentences beside the numbers; ``second``: against the runner-up."""
+def verdict_document(
+    verdict: Verdict, metric: str, second: Verdict | None = None, baseline_round: str | None = None
+) -> dict[str, Any]:
+    """``decide --json`` with its sentences beside the numbers.
+
+    ``second``: against the runner-up. ``baseline_round``: where the baseline's trial is, unless it is the round's own.
+    """
     rival = second.baseline if second else None
     return {
         **verdict.to_mapping(),
@@ -30,6 +35,7 @@ def verdict_document(verdict: Verdict, metric: str, second: Verdict | None = Non
         "runner_up": {"trial": rival.trial, "text": config_text(rival.config)} if rival else None,
         "configuration_text": configuration_text(verdict.configuration, verdict.threshold),
         "setting_texts": [setting_text(answer) for answer in verdict.settings],
+        "baseline_round": baseline_round or verdict.round,
         "baseline_text": config_text(verdict.baseline.config) if verdict.baseline else "",
         "candidate_text": config_text(verdict.candidate.config) if verdict.candidate else "",
     }
@@ -69,6 +75,8 @@ def _setting_answer(answer: SettingAnswer, metric: str) -> str:
 
 def _best_answer(verdict: Verdict, metric: str, second: Verdict | None) -> str:
     """The best configuration where there is no baseline to compare it with."""
+    if verdict.candidate is None and verdict.baseline is not None:
+        return "Nothing but the baseline itself was trained here, so there is nothing to compare."
     if verdict.candidate is None:
         return "No configuration could be trained, so there is no best one."
     n_runs = verdict.candidate.repeats

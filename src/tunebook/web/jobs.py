@@ -94,7 +94,10 @@ def comparison_of(project: Project, round_name: str, objective: str | None, comp
         arms = Arms.of(evidence, wanted)
         verdict = project.decide(round_name, objective=objective, complexity=complexity)
         second = against_second(arms, verdict, earlier_spread(project.store, evidence))
-        document = verdict_document(verdict, wanted.metric, second)
+        own = {trial.name for trial in evidence}
+        is_elsewhere = baseline is not None and verdict.baseline is not None and verdict.baseline.trial not in own
+        place = baseline.round if baseline is not None and is_elsewhere else None
+        document = verdict_document(verdict, wanted.metric, second, place)
     except InputError as error:
         why_not = str(error)
     return Comparison(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tunebook.core.launch import Launch, current_launch
+from tunebook.core.round import Purpose
 from tunebook.show.words import config_text
 from tunebook.web.reader import Reader
+
+#: What is added to a round's name for the rounds of a procedure, and for repetitions of its search.
+_HELPER = re.compile(r"-(stability|warmup|clipping|steps|batch-size|again)(-.*)?")
 
 
 def project_document(reader: Reader) -> dict[str, Any]:
@@ -18,6 +23,7 @@ def project_document(reader: Reader) -> dict[str, Any]:
     launches = project.launches()
     current = current_launch(launches)
     rows = project.store.rounds() if project.has_store else ()
+    names = [row.name for row in rows]
     return {
         "name": project.root.name,
         "rounds": [
@@ -29,6 +35,8 @@ def project_document(reader: Reader) -> dict[str, Any]:
                 "created_at": row.created_at.isoformat(),
                 "trials": {str(status): count for status, count in project.store.counts(row.name).items()},
                 "launches": [launch.number for launch in launches if launch.round == row.name],
+                "is_final": row.purpose in (Purpose.FINAL, Purpose.FINAL_ALL_DATA),
+                "part_of": part_of(row.name, names),
                 "notes": [
                     {"text": note.text, "at": note.at.isoformat()}
                     for note in project.store.notes(row.name)
@@ -42,6 +50,12 @@ def project_document(reader: Reader) -> dict[str, Any]:
         "improvement": improvement(launches),
         "version": reader.version(),
     }
+
+
+def part_of(name: str, names: Sequence[str]) -> str | None:
+    """The round that a round of a procedure, or a repetition of its search, was made from; None for other rounds."""
+    parents = [other for other in names if name.startswith(other) and _HELPER.fullmatch(name[len(other) :])]
+    return max(parents, key=len, default=None)
 
 
 def _launch(launch: Launch) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class StudySummary:
 
 def study_summaries(table: TrialTable) -> tuple[StudySummary, ...]:
     """One for each study, in the order of the round: trials of the search by how they ended, repeats left out."""
-    return tuple(_summary(table, number) for number in range(len(table.studies)))
+    found = tuple(_summary(table, number) for number in range(len(table.studies)))
+    # A baseline that is only repeated here has a study of its own and no trial of the search.
+    return tuple(one for one in found if one.trials) or found
 
 
 def _summary(table: TrialTable, number: int) -> StudySummary:

@@ -2,10 +2,11 @@
 
 import { byId, fill, h } from "./dom.js";
 import { getJson } from "./api.js";
-import { isDark, setTemplates } from "./plots.js";
+import { isDark, plotly, setTemplates } from "./plots.js";
 
 const PAGES = { "": "./project.js", round: "./round.js", trial: "./trial.js", compare: "./compare.js", sheet: "./sheet.js" };
 const settings = getJson("settings");
+if (/^#\/(round|trial|compare)\//.test(location.hash)) plotly().catch(() => {});  // a page with plots tells when it failed
 let leave = null;
 let turn = 0;
 

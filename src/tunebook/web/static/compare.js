@@ -54,7 +54,7 @@ function verdict(found, { asked }) {
     one.needs.seeds ? h("p", {}, h("strong", {}, "To settle it: "), h("code", {}, `tunebook repeat ${asked.round} --seeds ${one.needs.seeds}`)) : null,
     h("div", { class: "two" },
       h("div", {}, h("h3", {}, "Is this configuration better than the baseline's?"), isAlone ? h("p", { class: "quiet" }, "There is no baseline to compare it with yet.") : null, isAlone ? null : chance(one.configuration.probability_of_improvement, one.threshold),
-        isAlone ? contender("runner-up", one.runner_up, one.runner_up?.text, asked) : h("p", {}, one.configuration_text, "."), isAlone ? null : contender("baseline", one.baseline, one.baseline_text, asked), contender("candidate", one.candidate, one.candidate_text, asked)),
+        isAlone ? contender("runner-up", one.runner_up, one.runner_up?.text, asked) : h("p", {}, one.configuration_text, "."), isAlone ? null : contender("baseline", one.baseline, one.baseline_text, { ...asked, round: one.baseline_round }), contender("candidate", one.candidate, one.candidate_text, asked)),
       h("div", {}, h("h3", {}, "Is this setting better, once everything else is tuned?"),
         one.settings.length ? one.settings.map((answer, number) => [chance(answer.probability_of_improvement, null), h("p", {}, one.setting_texts[number], ".")]) : h("p", { class: "quiet" }, "There is one setting only."))),
     improvements(one));

@@ -3,7 +3,7 @@
 import { h, fill, short } from "./dom.js";
 import { getJson, listen } from "./api.js";
 import { address } from "./app.js";
-import { counted, progressOf } from "./words.js";
+import { counted, interval, progressOf } from "./words.js";
 
 export async function show(place) {
   const verdicts = new Map(), asker = new Asker(verdicts);
@@ -53,7 +53,7 @@ function render(place, found, verdicts) {
         h("div", {}, h("h3", {}, "Improvement so far"), gain(found.improvement)))),
     h("section", { "aria-labelledby": "rounds" },
       h("h2", { id: "rounds" }, "Rounds"),
-      found.rounds.length ? h("ol", { class: "story" }, found.rounds.map((round) => story(round, found, verdicts)))
+      found.rounds.length ? h("ol", { class: "story" }, found.rounds.filter((round) => !round.part_of).map((round) => story(round, found, verdicts)))
         : h("p", {}, "No round has run yet. ", h("code", {}, "tunebook run rounds/01-….toml"), " starts the first.")),
     found.launches.length ? ledger(found) : null);
 }
@@ -73,7 +73,8 @@ function gain(improvement) {
 }
 
 function story(round, found, verdicts) {
-  const launches = found.launches.filter((launch) => launch.round === round.round);
+  if (round.is_final) return lastTraining(round, found);
+  const launches = found.launches.filter((launch) => launch.round === round.round && launch.examines === null);
   const cut = found.launches.filter((launch) => launch.rolls_back !== null).map((launch) => launch.rolls_back);
   return h("li", { class: launches.length ? "launched" : null },
     h("h3", {}, h("a", { href: address("round", [round.round]) }, `${round.number}. ${round.round}`), " ",
@@ -83,8 +84,40 @@ function story(round, found, verdicts) {
     h("p", {}, round.goal),
     h("p", { class: "small quiet" }, counted(round.trials), round.origin === "native" ? "" : ` · imported (${round.origin})`),
     progressOf(round.trials),
-    h("p", { "data-verdict": round.round }, verdicts.has(round.round) ? verdicts.get(round.round).words : h("span", { class: "quiet" }, "The comparison is being worked out…")),
+    adopted(launches.filter((launch) => launch.rolls_back === null && !cut.includes(launch.launch)).at(-1), round)
+      ?? h("p", { "data-verdict": round.round }, verdicts.has(round.round) ? verdicts.get(round.round).words : h("span", { class: "quiet" }, "The comparison is being worked out…")),
+    parts(found.rounds.filter((other) => other.part_of === round.round)),
     round.notes.slice(-1).map((note) => h("p", { class: "small quiet" }, `Note: ${note.text}`)));
+}
+
+// What a launch was adopted on: the verdict of today compares the round with that launch, which says nothing any more.
+function adopted(launch, round) {
+  const answer = launch?.evidence.configuration;
+  if (!answer) return null;
+  const sure = answer.probability_of_improvement;
+  const words = sure === null ? "The first launch: there was nothing to compare it with."
+    : `Adopted: better than the baseline before it with a probability of ${Math.round(100 * sure)} %, by ${interval(answer.improvement)}.`;
+  return h("p", {}, words, " ", h("a", { href: address("compare", [round.round]), "aria-label": `Compare ${round.round}` }, "Compare"));
+}
+
+// Rounds of the guided procedures, and repetitions of the search: they belong to the round they were made from.
+function parts(rounds) {
+  if (!rounds.length) return null;
+  return h("details", {}, h("summary", {}, `${rounds.length} round${rounds.length > 1 ? "s" : ""} made from it`),
+    h("ul", {}, rounds.map((round) => h("li", {}, h("a", { href: address("round", [round.round]) }, round.round), h("span", { class: "small quiet" }, ` ${counted(round.trials)}`)))));
+}
+
+// A final training compares nothing: it has what the test set said.
+function lastTraining(round, found) {
+  const looks = found.launches.filter((launch) => launch.round === round.round && launch.examines !== null);
+  return h("li", {}, h("h3", {}, h("a", { href: address("round", [round.round]) }, `${round.number}. ${round.round}`), " ", looks.map((look) => h("span", { class: "badge" }, `test set of launch ${look.examines}`))),
+    h("p", {}, round.goal), h("p", { class: "small quiet" }, counted(round.trials)), progressOf(round.trials),
+    looks.length ? looks.map((look) => h("p", {}, h("strong", {}, testWords(look)), `, trained on ${look.evidence.trained_on}`)) : h("p", { class: "quiet" }, "The test set was not looked at."));
+}
+
+function testWords(look) {
+  const values = look.evidence.test ?? { [look.evidence.metric]: look.evidence.values[0] };
+  return Object.entries(values).map(([name, value]) => `${name} ${short(value)}`).join(", ");
 }
 
 async function tellVerdict(target, round, verdicts, version) {
@@ -98,10 +131,15 @@ async function tellVerdict(target, round, verdicts, version) {
   fill(target, make());
 }
 
+function entryWords(entry) {
+  if (entry.examines !== null) return `entry ${entry.launch}: test set of launch ${entry.examines}, ${testWords(entry)}`;
+  return entry.rolls_back === null ? `launch ${entry.launch}` : `entry ${entry.launch} takes back ${entry.rolls_back}`;
+}
+
 function ledger(found) {
   return h("section", { "aria-labelledby": "ledger" }, h("h2", { id: "ledger" }, "Ledger"),
     h("ol", { class: "story" }, [...found.launches].reverse().map((launch) => h("li", {},
-      h("p", {}, h("span", { class: "badge launch" }, launch.rolls_back === null ? `launch ${launch.launch}` : `entry ${launch.launch} takes back ${launch.rolls_back}`),
+      h("p", {}, h("span", { class: "badge launch" }, entryWords(launch)),
         ` ${launch.at.slice(0, 10)}${launch.who ? ` by ${launch.who}` : ""}: ${launch.round}`),
       launch.note ? h("p", {}, launch.note) : null,
       h("p", { class: "small quiet" }, launch.config_text),

@@ -22,7 +22,7 @@ class RoundPage {
   }
 
   async start(finding) {
-    plotly().catch(() => {});  // on its way while the data is; a plot that needs it tells when it failed
+    plotly().catch(() => {});  // on its way while the data is, also when one comes here from another page
     this.take(await getPacked("round", this.query));
     this.build();
     this.link.subscribe((what) => this.linked(what));
@@ -86,7 +86,8 @@ class RoundPage {
     const metric = h("select", { name: "metric", "aria-label": "Metric" }, [...new Set([own.metric, ...this.metrics])].map((one) => h("option", { value: one, selected: one === own.metric }, one)));
     const direction = h("select", { name: "direction", "aria-label": "Direction" }, ["minimize", "maximize"].map((one) => h("option", { value: one, selected: one === own.direction }, one)));
     const choices = [...new Set([own.reduce, "best", "final", "last:5"])];
-    const reduce = h("input", { name: "reduce", "aria-label": "Reduction: best, final, last:5 or at:1000", value: own.reduce, size: 9, list: "reductions" });
+    const reduce = h("input", { name: "reduce", "aria-label": "Reduction: best, final, last:5 or at:1000", value: own.reduce, size: 9, list: "reductions",
+      required: true, pattern: "\\s*(best|final|at:\\d+|last:[1-9]\\d*)\\s*", title: "best, final, last:5 (the mean of the last 5) or at:1000 (the value at that step)" });
     const send = (event) => {
       event.preventDefault();
       const chosen = `"${metric.value.replace(/["\\]/g, "\\$&")}" ${reduce.value.trim()} ${direction.value}`;
@@ -110,7 +111,7 @@ class RoundPage {
         cell(study.best ? h("a", { href: this.linkTo(study.best.trial), title: study.best.trial }, brief(study.best.trial)) : "no trial has a finite objective", "name"))), { label: "Studies" });
   }
 
-  linkTo(trial) { return address("trial", [this.query.round, trial], { objective: this.query.objective }); }
+  linkTo(trial, place = this.query.round) { return address("trial", [place, trial], { objective: this.query.objective }); }
 
   trialTable() {
     const passing = this.link.passing;
@@ -235,9 +236,9 @@ class RoundPage {
     const found = this.verdict;
     if (!found.verdict) return [h("span", { class: "quiet" }, "Not known yet: "), found.why_not];
     const isAlone = !found.baseline || !found.candidate || found.baseline.trial === found.candidate.trial;
-    const who = (part, one, text) => (one ? h("div", { class: "small" }, `The ${part}: `, h("a", { href: this.linkTo(one.trial), title: one.trial }, brief(one.trial)), text ? ` (${text})` : "") : null);
+    const who = (part, one, text, place = this.query.round) => (one ? h("div", { class: "small" }, `The ${part}: `, h("a", { href: this.linkTo(one.trial, place), title: one.trial }, brief(one.trial)), place === this.query.round ? "" : ` of ${place}`, text ? ` (${text})` : "") : null);
     return [found.answers.map((answer, number) => h("div", {}, number ? null : h("span", { class: `badge ${found.verdict}` }, isAlone ? "no baseline yet" : found.verdict), number ? "" : " ", answer)),
-      who("candidate", found.candidate, found.candidate_text), isAlone ? who("runner-up", found.runner_up, found.runner_up?.text) : who("baseline", found.baseline, found.baseline_text)];
+      who("candidate", found.candidate, found.candidate_text), isAlone ? who("runner-up", found.runner_up, found.runner_up?.text) : who("baseline", found.baseline, found.baseline_text, found.baseline_round)];
   }
 
   wide() {
