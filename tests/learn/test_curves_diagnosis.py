@@ -1,6 +1,7 @@
 """Diagnosis of trials and the findings made of it: which curves are read, what is said, what is left unsaid."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -170,6 +171,20 @@ def test_names_are_found_by_the_objective():
         "train/batch_loss",
     )
     assert CurveNames.among(metrics, Objective(metric="train/wer")).twin is None
+
+
+def test_an_unlucky_batch_under_the_name_of_the_training_loss_is_no_spike():
+    """A script that logs the loss of every batch as train/loss, the most usual one of all."""
+    rng = np.random.default_rng(3)
+    steps = np.arange(600)
+    batches = (2.0 * np.exp(-steps / 100) + 0.02) * rng.gamma(4.0, 0.25, size=(8, 600))
+    evaluated = np.linspace(0.9, 0.1, 31)
+    curves = {
+        "train/loss": Curves.pack([(steps, row) for row in batches]),
+        "valid/error": Curves.pack([(steps[::20], evaluated[:30])] * 8),
+    }
+    found = diagnose(replace(evidence(*[{"valid/error": FALLING}] * 8), curves=curves))
+    assert not any("loss_spike" in one.labels for one in found)
 
 
 def test_the_unit_comes_from_design_then_repeats_then_curves():

@@ -18,6 +18,7 @@ import numpy as np
 from tunebook.core.config import Config
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Status
+from tunebook.core.problems import did_you_mean
 from tunebook.core.trial import TrialPurpose
 from tunebook.decide.settings import Settings
 from tunebook.errors import InputError
@@ -245,6 +246,12 @@ def _search_seed(evidence: Evidence) -> int | None:
 def _nothing_yet(evidence: Evidence, view: View) -> str:
     if view.infeasible.any():
         return f"{evidence.name}: all trials so far are infeasible; there is nothing to decide between (L4)"
+    if view.objective.metric not in evidence.metrics and evidence.metrics:
+        known = ", ".join(evidence.metrics)
+        return (
+            f"{evidence.name}: no trial logged {view.objective.metric}"
+            f"{did_you_mean(view.objective.metric, evidence.metrics)}; logged are: {known}"
+        )
     if evidence.trials and evidence.mask(Status.FAILED).all():
         return (
             f"{evidence.name}: all trials failed; mend what `tunebook run {evidence.name}` says of them, then give it "

@@ -12,7 +12,7 @@ import numpy as np
 from tunebook.core.objective import Objective
 from tunebook.core.outcome import Cause, Status
 from tunebook.evidence import Evidence
-from tunebook.learn.curve_inputs import CurveReader, Points, TrialCurves, covers
+from tunebook.learn.curve_inputs import CurveReader, Points, TrialCurves
 from tunebook.learn.material import material, scores_of_all
 from tunebook.stats import curve_gain, curve_period, curve_rise, curve_ruin, curve_scatter, curve_spike
 from tunebook.stats.curve_mark import UNKNOWN, Mark, any_of
@@ -36,6 +36,9 @@ GIVEN = 0.5
 UNTRAINED = 0.02
 #: A run that never gets this share of the way from the untrained model to the best run is at chance.
 LEARNED_SHARE = 0.15
+#: Nobody evaluates at every fifth step, or twice as often for training as for validation: such a loss is a batch's.
+DENSE = 0.2
+MORE_OFTEN = 2
 #: A metric that gives back this share of its gain is lost.
 LOST_SHARE = 0.8
 
@@ -141,9 +144,15 @@ def shown(score: float) -> float:
 
 
 def spikes(curves: TrialCurves) -> Mark:
-    """The stronger sign of a spike, in the evaluated training loss or in that of the batches."""
-    batches = curve_spike.spike(*curves.batch_loss, is_of_batches=True) if covers(curves.batch_loss) else UNKNOWN
-    return any_of(curve_spike.spike(*curves.train_loss) if covers(curves.train_loss) else UNKNOWN, batches)
+    """The strongest sign of a spike in the training losses, whether evaluated or of single batches."""
+    return any_of(*(curve_spike.spike(*loss, is_of_batches=is_of_batches(loss, curves)) for loss in curves.training))
+
+
+def is_of_batches(loss: Points, curves: TrialCurves) -> bool:
+    """Whether a training loss is that of the batch at hand: named so, or logged much more often than evaluated."""
+    n_points = len(loss[0])
+    is_dense = n_points > MORE_OFTEN * max(len(curves.primary[0]), 1) or n_points >= DENSE * curves.last_step
+    return loss is curves.batch_loss or is_dense
 
 
 def capped(mark: Mark, limit: float) -> Mark:

@@ -42,8 +42,8 @@ CURVE_WORDS: dict[str, Words] = {
     ),
     "saturated_early": Words(
         says=(
-            "The best trial of study {study}, {trial}, had all but {size:.3g} of its best {metric} by half of its "
-            "{last_step} steps; less than {material:.3g} (from the {source}) does not matter."
+            "The second half of the {last_step} steps of {trial}, the best trial of study {study}, improved its best "
+            "{metric} by {size:.3g}, {units:.1f} times what matters ({material:.3g}, from the {source})."
         ),
         why="The second half of every such run is paid for and brings nothing; the same budget buys more trials.",
         fix=(

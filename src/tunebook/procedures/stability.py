@@ -117,9 +117,9 @@ class Stability(Procedure):
     def outlook(self) -> str:
         sweep = self.sweep
         return (
-            f"{len(sweep.rates)} learning rates from {sweep.rates[0]:g} to {sweep.rates[-1]:g}, {self.seeds} seed(s); "
-            f"when in doubt some {len(CLOSER)} around the best with {CLOSER_SEEDS} fresh seeds, and {self.check_seeds} "
-            f"runs of {self._check_steps} steps at twice the best rate"
+            f"{len(sweep.rates)} learning rates from {sweep.rates[0]:g} to {sweep.rates[-1]:g}, "
+            f"{self.seeds} seed{'s' * (self.seeds > 1)}; when in doubt some {len(CLOSER)} around the best with "
+            f"{CLOSER_SEEDS} fresh seeds, and {self.check_seeds} runs of {self._check_steps} steps at twice the best"
         )
 
     def next_round(self, seen: Seen) -> Round | None:

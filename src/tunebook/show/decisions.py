@@ -202,7 +202,12 @@ def _indented(*lines: str) -> RenderableType:
 
 
 def _contenders(found: Verdict) -> list[str]:
-    pairs = (("baseline", found.baseline), ("candidate", found.candidate))
+    is_alone = found.baseline is not None and found.baseline == found.candidate
+    pairs = (
+        (("best trial", found.candidate),)
+        if is_alone
+        else (("baseline", found.baseline), ("candidate", found.candidate))
+    )
     return [
         f"{name} {one.trial} ({one.repeats} repeats): {config_text(one.config)}"
         for name, one in pairs
