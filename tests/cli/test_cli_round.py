@@ -139,3 +139,16 @@ def test_init_makes_a_project_that_passes_its_own_check(tmp_path, monkeypatch, t
     again = tunebook("init", ".")
     assert again.status == 2
     assert "is there already" in again.err
+
+
+def test_code_that_changed_between_trials_of_a_round_is_named(ran, project, tunebook):
+    """Results of the old code stay, and are compared with those of the new one: somebody has to say so (E6)."""
+    design = project / "rounds" / "01-it.toml"
+    design.write_text(design.read_text().replace("trials = 6", "trials = 7"))
+    assert "changed since" not in tunebook("run", "01-it", "--executor", "inline").out
+    script = project / "train.py"
+    script.write_text(script.read_text() + "\n# mended\n")
+    assert "changed since" not in tunebook("run", "01-it", "--executor", "inline").out  # nothing is left to run
+    design.write_text(design.read_text().replace("trials = 7", "trials = 8"))
+    said = " ".join(tunebook("run", "01-it", "--executor", "inline").out.split())
+    assert "train.py changed since 14 of these trials ran" in said

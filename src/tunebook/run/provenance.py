@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -44,6 +45,7 @@ SECRET_OPTION = re.compile(r"(?i)^(-*[\w-]*(?:password|passwd|secret|token|api[_
 HIDDEN = "***"
 
 LARGEST_DIFF = 1_000_000
+LARGEST_SOURCE = 10_000_000
 GIT_SECONDS = 30
 
 
@@ -62,6 +64,7 @@ def record(
         "argv": [without_secrets(word) for word in (sys.argv if argv is None else argv)],
         "pipeline": design.pipeline,
         "command": None if design.command is None else list(design.command),
+        "sources": sources(design, project),
         "search_seed": design.search.seed,
         "project": str(project),
         "git": git_state(project),
@@ -75,6 +78,28 @@ def record(
         "workers": workers,
         "environment": {name: environment[name] for name in ENVIRONMENT if name in environment},
     }
+
+
+def sources(design: Round, project: Path) -> dict[str, str]:
+    """A digest of every file of the project that the pipeline or the command names; not of what those import."""
+    words = [design.pipeline.rpartition(":")[0]] if design.pipeline else list(design.command or ())
+    found = {word: project / word for word in words if word and not Path(word).is_absolute()}
+    return {word: digest for word, path in found.items() if (digest := _digest(path)) is not None}
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST_SOURCE:
+            return None
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return None
+
+
+def changed_sources(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> list[str]:
+    """The files that differ between two records, sorted; none where an older record did not keep them."""
+    old, new = (before or {}).get("sources") or {}, now.get("sources") or {}
+    return sorted(name for name in old if old[name] != new.get(name))
 
 
 def without_secrets(word: str) -> str:

@@ -19,7 +19,7 @@ from tunebook.evidence import ranking
 from tunebook.run import devices, provenance
 from tunebook.run.clock import Clock, StoreClock, SystemClock
 from tunebook.run.command import check_program, search_path
-from tunebook.run.events import Best, Event, OnEvent
+from tunebook.run.events import Best, Event, OnEvent, Warned
 from tunebook.run.executors import check_executor, open_executor
 from tunebook.run.folders import make_home, round_folder
 from tunebook.run.jobs import Executor, Setup
@@ -92,6 +92,7 @@ def run_round(
     owner = this_process(clock)
     setup = run.setup(owner, environment, function)
     record = run.record(environment)
+    run.tell_changes(record, counts)
     opened = open_executor(executor, setup)
     try:
         paperwork = run.paperwork(counts)
@@ -169,6 +170,17 @@ class _Run:
             workers=self.workers,
             cores=devices.usable_cores(),
         )
+
+    def tell_changes(self, record: Mapping[str, Any], counts: Mapping[Status, int]) -> None:
+        """Warn when results are there that other code gave (E6); they are kept, and nobody else would notice."""
+        n_ended = counts.get(Status.COMPLETE, 0) + counts.get(Status.INFEASIBLE, 0)
+        changed = provenance.changed_sources(self.store.last_provenance(self.name), record) if n_ended else []
+        if changed:
+            words = (
+                f"{' and '.join(changed)} changed since {n_ended} of these trials ran, and their results are kept; to "
+                "compare like with like, save the design under another name and run that"
+            )
+            self.on_event(Warned(trial=self.name, message=words))
 
     def paperwork(self, counts: Mapping[Status, int]) -> Paperwork:
         """Who writes down what is heard of the trials."""

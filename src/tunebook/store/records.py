@@ -29,6 +29,14 @@ _PROVENANCE = (
     .limit(1)
 )
 _PROVENANCE_IN = _PROVENANCE.where(trials.c.round_id == bindparam("round"))
+_LAST_PROVENANCE = (
+    select(provenances.c.record)
+    .join_from(provenances, attempts)
+    .join(trials)
+    .where(trials.c.round_id == bindparam("round"))
+    .order_by(attempts.c.id.desc())
+    .limit(1)
+)
 _ADD_LAUNCH = text("INSERT INTO launches (number, record) VALUES (:number, :record) ON CONFLICT DO NOTHING")
 _LAUNCHES = select(launches.c.record).order_by(launches.c.number)
 _ADD_NOTE = insert(notes)
@@ -63,6 +71,12 @@ def provenance(connection: Connection, trial: str, round_name: str | None) -> di
     else:
         wanted = {"trial": trial, "round": key_of(connection, round_name)}
         record = connection.execute(_PROVENANCE_IN, wanted).scalar()
+    return None if record is None else dict(json.loads(record))
+
+
+def last_provenance(connection: Connection, round_name: str) -> dict[str, Any] | None:
+    """The record of the newest attempt in a round."""
+    record = connection.execute(_LAST_PROVENANCE, {"round": key_of(connection, round_name)}).scalar()
     return None if record is None else dict(json.loads(record))
 
 
