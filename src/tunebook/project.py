@@ -93,6 +93,11 @@ class Project:
         return use_cases.opening.may_be_there(self.store_url)
 
     @property
+    def _is_new(self) -> bool:
+        """Whether nothing was run yet; a store that was named has to be there."""
+        return not self.has_store and self.store_url == use_cases.opening.default_store(self.root)
+
+    @property
     def _store_if_any(self) -> Store | None:
         """The store, unless there is nothing to read: reading makes none."""
         return self.store if self.has_store else None
@@ -103,6 +108,12 @@ class Project:
         from tunebook.store.store import Store
 
         return Store.open(self.store_url)
+
+    @property
+    def known_store(self) -> Store:
+        """The store to read from; ``InputError`` when it is not there, as reading must make none."""
+        use_cases.opening.check_is_there(self.store_url, self.root)
+        return self.store
 
     def close(self) -> None:
         """Close the store if it was opened."""
@@ -188,18 +199,17 @@ class Project:
 
     def status(self, round_name: str | None = None) -> tuple[RoundStatus, ...]:
         """How far every round is, or one of them."""
-        is_own_store = self.store_url == use_cases.opening.default_store(self.root)
-        if round_name is None and not self.has_store and is_own_store:
-            return ()  # a new project; a store that was named has to be there
-        return use_cases.status.statuses(self.store, round_name)
+        if round_name is None and self._is_new:
+            return ()
+        return use_cases.status.statuses(self.known_store, round_name)
 
     def failures(self, round_name: str) -> list[Failure]:
         """Trials that failed: why, and the file with what they printed."""
-        return use_cases.failures.failed_trials(self.store, self.root, round_name)
+        return use_cases.failures.failed_trials(self.known_store, self.root, round_name)
 
     def evidence(self, round_name: str, *, metrics: Collection[str] | None = None) -> Evidence:
         """A snapshot of a round: its design, its trials and their curves as arrays; with ``metrics`` only those."""
-        return self.store.snapshot(self.store.resolve(str(round_name)), metrics=metrics)
+        return self.known_store.snapshot(self.known_store.resolve(str(round_name)), metrics=metrics)
 
     def seconds_per_step(self, design: Round) -> float | None:
         """What a training step took so far, else what the design says; None when neither tells (S6)."""
@@ -242,7 +252,7 @@ class Project:
 
     def sheet(self) -> list[SheetRow]:
         """The tracking sheet: one row a study of every round (E7)."""
-        return use_cases.tracking.sheet_rows(self.store, self.root) if self.has_store else []
+        return [] if self._is_new else use_cases.tracking.sheet_rows(self.known_store, self.root)
 
     # -- deciding ----------------------------------------------------------------------------
 
@@ -276,7 +286,7 @@ class Project:
         """Search the round again with another search seed, as a round of its own that ``decide`` counts in (D2)."""
         from tunebook.history import next_repetition
 
-        again = next_repetition(self.store, self.store.resolve(str(round_name)))
+        again = next_repetition(self.known_store, self.known_store.resolve(str(round_name)))
         return self.run(again, workers=workers, executor=executor, on_event=on_event, options=options)
 
     def decide(
@@ -308,7 +318,7 @@ class Project:
     def next_round(self, round_name: str, *, name: str = "", longer: str | None = None) -> NextRound:
         """A ready-to-run design for the round after this one, each change with its finding (D5, T4)."""
         return use_cases.deciding.next_design(
-            self.store, self.evidence(round_name), self.launches(), name=name, longer=longer
+            self.known_store, self.evidence(round_name), self.launches(), name=name, longer=longer
         )
 
     def start(
@@ -336,19 +346,19 @@ class Project:
         The design searches the good region from the round's trials on. A file of it that is there already is
         taken as it stands, so that a person can edit it; ``trials`` wins over its number of trials.
         """
-        return use_cases.exploiting.design_file(self.store, self.root, self.learn(round_name), trials)
+        return use_cases.exploiting.design_file(self.known_store, self.root, self.learn(round_name), trials)
 
     def trial_of(self, round_name: str, config: Mapping[str, Value]) -> tuple[str, str] | None:
         """Round and name of the first trial with a configuration, in a round or in those it starts from."""
-        return use_cases.exploiting.trial_of(self.store, str(round_name), config)
+        return use_cases.exploiting.trial_of(self.known_store, str(round_name), config)
 
     def outlook(self, round_name: str) -> Outlook | None:
         """How far an exploitation has come and what going on is expected to gain; None while nothing tells (X1)."""
-        return use_cases.exploiting.outlook(self.store, str(round_name))
+        return use_cases.exploiting.outlook(self.known_store, str(round_name))
 
     def exploitation_report(self, round_name: str, path: str | Path) -> Path:
         """The report of an exploitation: its feasibility map, then everything that a round's report has."""
-        return use_cases.exploiting.report(self.store, self.learn(round_name), Path(path))
+        return use_cases.exploiting.report(self.known_store, self.learn(round_name), Path(path))
 
     def final(
         self,
@@ -367,7 +377,7 @@ class Project:
         ``InputError`` without a launch, when the test set was looked at with it before (unless ``again``), and
         when training logged no test metric; then nothing is recorded, and the next call trains again.
         """
-        name, launches = self.store.resolve(str(round_name)), self.launches()
+        name, launches = self.known_store.resolve(str(round_name)), self.launches()
         training = use_cases.final_training.prepare(
             self.store, launches, name, with_validation=with_validation, metric=metric, again=again
         )

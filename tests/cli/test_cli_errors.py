@@ -87,8 +87,8 @@ def test_placeholders_of_a_command_are_checked(project, tunebook):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["learn", "nothing"], "nothing"),
-        (["export", "nothing", "x.csv"], "nothing"),
+        (["learn", "nothing"], "has run yet"),
+        (["export", "nothing", "x.csv"], "has run yet"),
         (["import", "wandbb", "."], "accepted"),
         (["import", "csv", "no-such-folder"], "no-such-folder"),
         (["status", "--project", "no-such-folder"], "no-such-folder"),

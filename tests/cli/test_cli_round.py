@@ -152,3 +152,15 @@ def test_code_that_changed_between_trials_of_a_round_is_named(ran, project, tune
     design.write_text(design.read_text().replace("trials = 7", "trials = 8"))
     said = " ".join(tunebook("run", "01-it", "--executor", "inline").out.split())
     assert "train.py changed since 14 of these trials ran" in said
+
+
+@pytest.mark.parametrize("words", [["status"], ["learn", 1], ["decide", "01-it"], ["next", 1], ["sheet"], ["final", 1]])
+def test_reading_from_a_mistyped_store_makes_none(project, tunebook, tmp_path, words):
+    missing = tmp_path / "typo.db"
+    refused = tunebook(*words, "--store", f"sqlite:///{missing}")
+    assert refused.status == 2
+    assert "there is no store at" in refused.err
+    assert not missing.exists()
+    if words[0] not in ("status", "sheet"):
+        assert "has run yet" in tunebook(*words).err
+    assert not list(project.glob("*.db*"))

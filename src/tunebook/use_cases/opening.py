@@ -54,4 +54,16 @@ def store_address(other: str | Path) -> str:
 def may_be_there(url: str) -> bool:
     """Whether there may be something in the store at an address: a file that is not there holds nothing."""
     scheme, _, path = url.partition(":///")
-    return scheme != "sqlite" or Path(path).exists()
+    return scheme != "sqlite" or path == ":memory:" or Path(path).exists()
+
+
+def check_is_there(url: str, root: Path) -> None:
+    """``InputError`` when there is nothing to read: reading from a mistyped address must not make a store there."""
+    if may_be_there(url):
+        return
+    if url == default_store(root):
+        raise InputError(f"no round of {root} has run yet; `tunebook run DESIGN` runs one")
+    raise InputError(
+        f"there is no store at {url}: check the address (--store, {STORE_VARIABLE} or {PROJECT_FILE}); "
+        "`tunebook run DESIGN` makes one"
+    )
