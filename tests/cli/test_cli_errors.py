@@ -120,3 +120,15 @@ def test_a_mended_metric_name_loses_no_trial(project, tunebook):
     broken(project, 'metric = "valid/eror"', 'metric = "valid/error"')
     counts = tunebook("run", design, "--executor", "inline", "--json").document["trials"]
     assert (counts["failed"], counts["pending"]) == (0, 0)
+
+
+def test_check_says_what_run_will_refuse(project, tunebook):
+    assert "will refuse" not in tunebook("check", "01-it").out
+    (project / "train.py").write_text("def trainn(trial):\n    pass\n")
+    said = " ".join(tunebook("check", "01-it").out.split())
+    assert "has no function 'train'; did you mean 'trainn'" in said
+    (project / "train.py").unlink()
+    answer = tunebook("check", "01-it", "--json")
+    assert answer.status == 0
+    assert "there is no file" in answer.err
+    assert "there is no file" not in answer.out

@@ -68,6 +68,7 @@ SHOULD_FIRE = [
     ("scale_momentum", "one_minus_beta1", design(nuisance={"lr": LR, "one_minus_beta1": {"low": 0.001, "high": 1}})),
     ("scale_magnitude", "eps", design(nuisance={"lr": LR, "eps": {"low": 0, "high": 1}}, trials=40)),
     ("scale_magnitude", "weight_decay", design(nuisance={"lr": LR, "weight_decay": {"low": 1e-6, "high": 1}})),
+    ("fractional_count", "width", design(nuisance={"lr": LR, "width": {"low": 4, "high": 64}})),
     ("few_trials", None, design(nuisance={"lr": LR}, trials=7)),
     ("starved", None, design(nuisance={f"x{n}": SCALED for n in range(9)}, trials=16)),
     ("starved", None, design({"a": ["x", "y", "z", "u"]}, {"lr": LR}, studies="joint", trials=16)),
@@ -92,6 +93,7 @@ def test_a_rule_fires_on_what_it_is_for(code, name, round_):
 
 
 SHOULD_NOT = [
+    design(nuisance={"lr": LR, "width_mult": {"low": 1, "high": 4}}),
     design(
         {"optimizer": ["adam", "sgd"]}, {"lr": LR, "one_minus_momentum": SCALED}, {"activation": "relu", "depth": 4}
     ),

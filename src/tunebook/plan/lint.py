@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     scales.learning_rates,
     scales.momenta,
     scales.magnitudes,
+    scales.counts,
     budgets.sampling,
     budgets.finite_spaces,
     budgets.grids,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -27,6 +29,26 @@ def load_pipeline(reference: str, project: Path) -> Train:
         defined = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise _fault(f"{place} has no function {name!r}{did_you_mean(name, defined)}")
     return check_function(function, reference)
+
+
+def missing_pipeline(reference: str | None, project: Path) -> str:
+    """Why the pipeline's file cannot be had, without running it; nothing where it can, or names a module.
+
+    A function may come by an assignment or an import, so only a name that the file does not have at all is missed.
+    """
+    place, _, name = (reference or "").rpartition(":")
+    if not place.endswith(".py"):
+        return ""
+    path = project / place
+    if not path.is_file():
+        return f"there is no file {path}"
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        defined = [node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    except (SyntaxError, ValueError) as error:
+        return f"{path} is not Python: {error}"
+    is_named = re.search(rf"\b{re.escape(name)}\b", text) is not None
+    return "" if is_named else f"{path} has no function {name!r}{did_you_mean(name, defined)}"
 
 
 def check_function(function: Any, reference: str) -> Train:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tunebook.core.finding import Finding, Words
@@ -19,6 +20,8 @@ LINEAR_RATIO = 10.0
 
 #: The low that is suggested in place of 0, as a share of the high: four decades.
 SUGGESTED_RATIO = 1e-4
+#: Sizes that are factors of a size, not counts.
+_FACTOR = re.compile(r"mult|factor|rate|ratio|scale")
 
 LINEAR_LEARNING_RATE = Words(
     says="{label} is searched on a {scale} scale from {low:g} to {high:g}.",
@@ -49,6 +52,13 @@ LINEAR_DECADES = Words(
 )
 
 
+WHOLE = Words(
+    says="{label} is searched as a real number from {low:g} to {high:g}: trials get values such as {example:.4g}.",
+    why="Its name and its ends look like a count; training code that rounds it hides how often values repeat.",
+    fix="Add type = 'int' to its range when training needs whole numbers.",
+)
+
+
 def learning_rates(design: Round) -> Iterator[Finding]:
     """Learning rates are searched on a log scale, over at least a decade."""
     for item, domain in _ranges(design, Kind.LEARNING_RATE):
@@ -73,6 +83,16 @@ def magnitudes(design: Round) -> Iterator[Finding]:
     for item, domain in _ranges(design, Kind.EPSILON, Kind.WEIGHT_DECAY):
         if domain.scale == "linear" and (domain.low <= 0 or domain.high / domain.low > LINEAR_RATIO):
             yield _scale(item, domain, "scale_magnitude", LINEAR_DECADES, kind=str(kind(item)))
+
+
+def counts(design: Round) -> Iterator[Finding]:
+    """What looks like a number of things, such as a width, is searched in whole numbers."""
+    for item, domain in _ranges(design, Kind.ARCHITECTURE_SIZE, Kind.BATCH_SIZE):
+        has_whole_ends = float(domain.low).is_integer() and float(domain.high).is_integer() and domain.low >= 1
+        if domain.type == "float" and has_whole_ends and not _FACTOR.search(item.name):
+            example = (domain.low * domain.high) ** 0.5 + 0.23
+            evidence = {"low": domain.low, "high": domain.high, "example": example}
+            yield about(item, "fractional_count", WHOLE, evidence=evidence)
 
 
 def _ranges(design: Round, *kinds: Kind) -> Iterator[tuple[Hyperparameter, Range]]:
