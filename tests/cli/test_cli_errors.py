@@ -126,7 +126,7 @@ def test_check_says_what_run_will_refuse(project, tunebook):
     assert "will refuse" not in tunebook("check", "01-it").out
     (project / "train.py").write_text("def trainn(trial):\n    pass\n")
     said = " ".join(tunebook("check", "01-it").out.split())
-    assert "has no function 'train'; did you mean 'trainn'" in said
+    assert "has no function 'train', did you mean 'trainn'?" in said
     (project / "train.py").unlink()
     answer = tunebook("check", "01-it", "--json")
     assert answer.status == 0
