@@ -315,10 +315,17 @@ class Project:
         self.store.add_note(verdict.round, None, said, self._clock())
         return said
 
-    def next_round(self, round_name: str, *, name: str = "", longer: str | None = None) -> NextRound:
-        """A ready-to-run design for the round after this one, each change with its finding (D5, T4)."""
+    def next_round(
+        self, round_name: str, *, name: str = "", longer: str | None = None, objective: str | Objective | None = None
+    ) -> NextRound:
+        """A ready-to-run design for the round after this one, each change with its finding (D5, T4, L1)."""
         return use_cases.deciding.next_design(
-            self.known_store, self.evidence(round_name), self.launches(), name=name, longer=longer
+            self.known_store,
+            self.evidence(round_name),
+            self.launches(),
+            name=name,
+            longer=longer,
+            objective=objective,
         )
 
     def start(

@@ -218,3 +218,14 @@ def test_a_round_in_which_all_failed_exits_with_1_and_leads_nowhere(project, tun
         refused = tunebook(command, "01-it")
         assert refused.status == 2
         assert "--retry-failed" in refused.err
+
+
+def test_the_next_round_goes_by_another_objective_when_asked(repeated, tunebook):
+    made = tunebook("next", "01-it", "--objective", "train/loss final", "-o", "rounds/02-loss.toml", "--json")
+    assert made.status == 0, made.err
+    [change] = [one for one in made.document["changes"] if one["key"] == "objective.metric"]
+    assert "was valid/error" in change["text"]
+    checked = tunebook("check", "rounds/02-loss.toml", "--json")
+    assert checked.status == 0
+    assert 'metric = "train/loss"' in (repeated / "rounds" / "02-loss.toml").read_text()
+    assert 'reduce = "final"' in (repeated / "rounds" / "02-loss.toml").read_text()

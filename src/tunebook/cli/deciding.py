@@ -156,6 +156,7 @@ def next_round(
     longer: Annotated[
         str | None, typer.Option("--longer", metavar="4x", help="Plan the same for a longer run instead.")
     ] = None,
+    objective: ObjectiveOption = None,
     project: ProjectOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -171,7 +172,8 @@ def next_round(
         if target is not None and target.exists() and not overwrite:
             raise InputError(f"{target} is there already; choose another name, or replace it with --overwrite")
         with Project.open(project, store=store) as opened:
-            proposed = opened.next_round(round_name, name=target.stem if target else "", longer=longer)
+            title = target.stem if target else ""
+            proposed = opened.next_round(round_name, name=title, longer=longer, objective=objective)
         text = render(proposed)
         if target is not None:
             write_file(target, text.encode())

@@ -9,7 +9,7 @@ from datetime import datetime
 from tunebook import exploitation, history
 from tunebook.core.config import Config
 from tunebook.core.launch import Launch, current_launch
-from tunebook.core.next_round import NextRound
+from tunebook.core.next_round import Change, NextRound
 from tunebook.core.objective import Objective, revised
 from tunebook.core.verdict import Verdict
 from tunebook.decide import verdict
@@ -71,26 +71,43 @@ def _expected_best(store: Store, evidence: Evidence) -> Config | None:
 
 
 def next_design(
-    store: Store, evidence: Evidence, launches: Sequence[Launch], *, name: str = "", longer: str | None = None
+    store: Store,
+    evidence: Evidence,
+    launches: Sequence[Launch],
+    *,
+    name: str = "",
+    longer: str | None = None,
+    objective: str | Objective | None = None,
 ) -> NextRound:
     """The round after this one: from its findings and verdict, or with ``longer`` the same trained for longer.
 
-    ``InputError`` where no trial has shown anything.
+    Under another ``objective`` that is what findings, verdict and the next round go by (L1). ``InputError`` where no
+    trial has shown anything.
     """
+    wanted = revised(evidence.round.objective, objective)
+    design = replace(evidence.round, objective=wanted)
     if longer is not None:
         launch = current_launch(list(launches))
         best = launch.config if launch else None
-        return longer_round(evidence.round, read_factor(longer), name=name, best=best)
-    findings = analyse(evidence, evidence.round.objective).findings
+        return longer_round(design, read_factor(longer), name=name, best=best)
+    findings = analyse(evidence, wanted).findings
     nothing = next((finding for finding in findings if finding.code == "nothing_known"), None)
     if nothing is not None:
         raise InputError(f"{evidence.name} has nothing to build a next round on. {nothing.says} {nothing.fix}")
-    return next_round(evidence.round, findings, _verdict_if_any(store, evidence, launches), name=name)
+    verdict = _verdict_if_any(store, evidence, launches, wanted)
+    proposed = next_round(design, findings, verdict, name=name)
+    if wanted == evidence.round.objective:
+        return proposed
+    text = f"was {evidence.round.objective.metric}, {evidence.round.objective.reduce}: as asked for"
+    asked = Change(key=("objective", "metric"), text=text, source="another objective L1")
+    return replace(proposed, changes=(asked, *proposed.changes))
 
 
-def _verdict_if_any(store: Store, evidence: Evidence, launches: Sequence[Launch]) -> Verdict | None:
+def _verdict_if_any(
+    store: Store, evidence: Evidence, launches: Sequence[Launch], objective: Objective
+) -> Verdict | None:
     """The verdict where one can be given; a round without two configurations to compare has none."""
     try:
-        return decide(store, evidence, launches)
+        return decide(store, evidence, launches, objective=objective)
     except InputError:
         return None

@@ -173,7 +173,7 @@ def keep(reader: Reader, fields: Query) -> dict[str, Any]:
 
 def propose(reader: Reader, query: Query) -> dict[str, Any]:
     """The design of the next round as text, and what is different in it."""
-    return {**asdict(reader.proposal(_name(reader, query))), "name": next_name(reader)}
+    return {**asdict(reader.proposal(_name(reader, query), _objective(query))), "name": next_name(reader)}
 
 
 def save_next(reader: Reader, fields: Query) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def save_next(reader: Reader, fields: Query) -> dict[str, Any]:
     path = folder / f"{target}.toml"
     if path.exists() or path.is_symlink():
         raise InputError(f"{path.relative_to(reader.project.root)} is there already; choose another name")
-    proposed = reader.proposal(_name(reader, fields), target)
+    proposed = reader.proposal(_name(reader, fields), _objective(fields), target)
     folder.mkdir(exist_ok=True)
     _check_inside(folder, reader.project.root)
     write_file(path, proposed.design.encode())

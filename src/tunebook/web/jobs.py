@@ -108,9 +108,9 @@ def comparison_of(project: Project, round_name: str, objective: str | None, comp
     )
 
 
-def proposal_of(project: Project, round_name: str, _: str | None, name: str = "") -> Proposal:
+def proposal_of(project: Project, round_name: str, objective: str | None, name: str = "") -> Proposal:
     """The design of the next round."""
-    proposed = project.next_round(round_name, name=name)
+    proposed = project.next_round(round_name, name=name, objective=objective)
     return Proposal(
         design=design_text(proposed),
         changes=tuple({"key": ".".join(one.key), "text": one.text, "source": one.source} for one in proposed.changes),

@@ -233,9 +233,9 @@ class Reader:
             raise InputError(found.value.why_not)
         return found.value.verdict
 
-    def proposal(self, name: str, title: str = "") -> Proposal:
+    def proposal(self, name: str, objective: str | None, title: str = "") -> Proposal:
         """The design of the next round, named ``title``."""
-        found: Proposal = self._analyst("proposal", self.project, name, None, name=title)
+        found: Proposal = self._analyst("proposal", self.project, name, objective, name=title)
         return found
 
     def baseline_config(self) -> Config | None:

@@ -139,7 +139,7 @@ function nextForm(found, context) {
   const made = h("details", { id: "next", ontoggle: async () => {
     if (!made.open || made.dataset.asked) return;
     made.dataset.asked = "yes";
-    try { fill(body, proposal(await getJson("next", { round: found.round }), found, context)); } catch (error) { fill(body, h("p", { class: "error" }, error.message)); }
+    try { fill(body, proposal(await getJson("next", { round: found.round, objective: context.asked.objective }), found, context)); } catch (error) { fill(body, h("p", { class: "error" }, error.message)); }
   } }, h("summary", {}, "Save the next design"), body);
   return made;
 }
@@ -148,7 +148,7 @@ function proposal(next, found, context) {
   const name = h("input", { name: "name", value: next.name, required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,99}", "aria-label": "Name of the design" });
   return h("form", { onsubmit: async (event) => {
     event.preventDefault();
-    await attempt(context, async () => { const done = await post("save-next", { round: found.round, name: name.value }); return [`${done.file} is written. Run it with `, h("code", {}, `tunebook run ${done.file}`)]; });
+    await attempt(context, async () => { const done = await post("save-next", { ...base(found, context), name: name.value }); return [`${done.file} is written. Run it with `, h("code", {}, `tunebook run ${done.file}`)]; });
   } },
   next.changes.length ? h("ul", {}, next.changes.map((change) => h("li", {}, h("code", {}, change.key), `: ${change.text} (${change.source})`))) : h("p", {}, "Nothing in the findings asks for a change of the search."),
   next.first.map((step) => h("p", {}, h("strong", {}, "Before it: "), step)),
