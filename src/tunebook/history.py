@@ -29,18 +29,19 @@ def baseline(store: Store, launches: Sequence[Launch], objective: Objective | No
 def baseline_for(
     store: Store, launches: Sequence[Launch], evidence: Evidence, objective: Objective | None = None
 ) -> Baseline | None:
-    """The launch in force; before the first, the best of the rounds that the round's search started from.
+    """The launch in force; without one, the best of the first round that an exploitation started from and can be
+    compared with, as long as that is in the store and the exploitation has no settings of its own to compare.
 
     Judged by ``objective``, else by that of the round it is compared with.
     """
     wanted = objective or evidence.round.objective
     launched = baseline(store, launches, wanted)
-    if launched is not None or not evidence.round.search.start_from:
+    if launched is not None or evidence.round.scientific:
         return launched
-    explored = (store.snapshot(store.resolve(name)) for name in evidence.round.search.start_from)
-    found = [best for other in explored if (best := Baseline.incumbent(other, wanted)) is not None]
-    comparable = [best for best in found if not best.differences(evidence, wanted)]
-    return min(comparable, key=lambda best: wanted.sign * sum(best.values) / len(best.values), default=None)
+    known = {row.name for row in store.rounds()}
+    explored = [store.snapshot(name) for name in evidence.round.search.start_from if name in known]
+    found = (Baseline.incumbent(other, wanted) for other in explored)
+    return next((best for best in found if best is not None and not best.differences(evidence, wanted)), None)
 
 
 def earlier_spread(store: Store, evidence: Evidence) -> Spread | None:
@@ -75,11 +76,6 @@ def is_over(store: Store, name: str) -> bool:
 def has_open_repeats(evidence: Evidence) -> bool:
     """Whether repeats that were asked for earlier still wait or run."""
     return any(trial.purpose is TrialPurpose.REPEAT and not trial.status.is_final for trial in evidence)
-
-
-def has_repeats(evidence: Evidence) -> bool:
-    """Whether anything of a round was asked to run again."""
-    return any(trial.purpose is TrialPurpose.REPEAT for trial in evidence)
 
 
 def specs_of(store: Store, name: str) -> tuple[TrialSpec, ...]:

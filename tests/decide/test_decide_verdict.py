@@ -16,6 +16,7 @@ from tunebook.core.trial import Study, TrialPurpose
 from tunebook.core.verdict import ConfigurationAnswer, RestsOn, Ruling, Verdict
 from tunebook.decide.arms import Arms, choose
 from tunebook.decide.baseline import Baseline
+from tunebook.decide.repeats import repeat_specs
 from tunebook.decide.verdict import decide
 from tunebook.errors import InputError
 from tunebook.stats.variance import Spread
@@ -448,13 +449,42 @@ def test_a_single_run_of_a_crowded_search_is_never_adopted():
     assert decide(evidence(again, design(search=CROWDED)), earlier=earlier).ruling is Ruling.ADOPT
 
 
-def test_what_a_model_expects_most_of_is_the_candidate_until_there_are_repeats():
+def test_what_a_model_expects_most_of_is_the_candidate():
     expected = config(True, 3e-3)
     found = evidence([*searched(False, OFF), *searched(True, ON)])
     assert decide(found, expected_best=Config(expected)).candidate.config == expected
     assert decide(found, expected_best=Config(config(True, 0.5))).candidate.config == BEST_ON
     repeated = round_with(list(0.1 + NOISE), list(0.09 + NOISE))
-    assert decide(repeated, expected_best=Config(expected)).candidate.config == BEST_ON
+    assert decide(repeated, expected_best=Config(expected)).candidate.config == expected
+    assert decide(repeated, expected_best=Config(BEST_ON)).candidate.repeats == 5
+
+
+def test_a_candidate_that_ran_once_is_told_of_by_its_own_run():
+    """Not by that of the luckiest: a worse one is less likely to be better than the baseline."""
+    found = evidence([*searched(False, OFF), *searched(True, ON), *repeats(BEST_OFF, list(0.1 + NOISE))])
+    earlier = Spread(sd=0.005, degrees=12)
+    chances = [
+        decide(found, expected_best=Config(config(True, rate)), earlier=earlier).configuration.probability
+        for rate in (2e-3, 1e-3, 3e-3, 6e-3)
+    ]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] > chances[-1] + 0.5
+
+
+def test_one_run_in_two_rounds_is_one_run():
+    """The seeds of a launch's runs in its own round are not counted again where they ran once more."""
+    found = evidence(
+        [*searched(True, ON), *repeats(BEST_ON, list(0.09 + NOISE)), *repeats(BEST_OFF, [0.1, 0.11, 0.12])]
+    )
+    values, seeds = (0.1, 0.11, 0.09), (1, 2, 9)
+    launch = Baseline(
+        trial="b", config=Config(BEST_OFF), round="00", objective=found.round.objective, max_train_steps=1000,
+        values=values, seeds=seeds, used_seeds=frozenset(seeds),
+    )  # fmt: skip
+    assert decide(found, launch).baseline.repeats == 4
+    new = [spec.seed for spec in repeat_specs(found, launch, seeds=3) if spec.config == BEST_OFF]
+    assert len(new) == 3
+    assert not set(new) & {1, 2, 3, 9}
 
 
 def test_one_setting_without_a_launch_shows_what_its_best_trial_rests_on():

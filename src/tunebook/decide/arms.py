@@ -37,7 +37,8 @@ class Arm:
 
     ``first`` is the value of the run the search chose by (None when that was infeasible or is not there),
     ``fresh`` those of the other complete runs, sorted; ``infeasible`` counts the runs among these that
-    could not be trained, ``first_infeasible`` says so of the first one.
+    could not be trained, ``first_infeasible`` says so of the first one. ``first_seed`` and ``seeds`` are theirs, as the
+    same seed in another round is the same run.
     """
 
     config: Config
@@ -47,11 +48,19 @@ class Arm:
     fresh: tuple[float, ...]
     infeasible: int = 0
     first_infeasible: bool = False
+    first_seed: int | None = None
+    seeds: tuple[int, ...] = ()
 
     @property
     def every(self) -> tuple[float, ...]:
         """All values, sorted."""
         return tuple(sorted((*self.fresh, *(() if self.first is None else (self.first,)))))
+
+    @property
+    def every_seed(self) -> tuple[int, ...]:
+        """The seeds of ``every``, in its order."""
+        first = [] if self.first is None or self.first_seed is None else [(self.first, self.first_seed)]
+        return tuple(seed for _, seed in sorted((*zip(self.fresh, self.seeds, strict=False), *first)))
 
     @property
     def n_runs(self) -> int:
@@ -76,8 +85,8 @@ class Arm:
 class Choice:
     """The configuration chosen from a pool, with the runs that count for it.
 
-    ``values`` have lower better; ``luck`` is what the choice by these very values is expected to have
-    gained, to be taken off again. ``n_others`` is how many the choice was between, beside the chosen.
+    ``values`` have lower better, ``seeds`` are theirs; ``luck`` is what the choice by these very values is expected
+    to have gained, to be taken off again. ``n_others`` is how many the choice was between, beside the chosen.
     """
 
     arm: Arm
@@ -85,6 +94,7 @@ class Choice:
     infeasible: int
     luck: float = 0.0
     n_others: int = 0
+    seeds: tuple[int, ...] = ()
 
     @property
     def sample(self) -> Sample | None:
@@ -169,9 +179,9 @@ def is_crossed(pool: Sequence[Arm]) -> bool:
 
 def alone(arm: Arm, *, was_selected: bool) -> Choice:
     """A configuration that nobody chooses any more; its first run counts when it won no search."""
-    values = arm.fresh if was_selected and arm.fresh else (() if was_selected else arm.every)
+    values, seeds = (arm.fresh, arm.seeds) if was_selected else (arm.every, arm.every_seed)
     infeasible = arm.infeasible + (arm.first_infeasible and not was_selected)
-    return Choice(arm=arm, values=values, infeasible=infeasible)
+    return Choice(arm=arm, values=values, infeasible=infeasible, seeds=seeds)
 
 
 def search_keys(arms: Sequence[Arm]) -> FloatArray:
@@ -191,6 +201,7 @@ def _chosen(arms: Sequence[Arm], values: Mapping[Arm, tuple[float, ...]], *, wit
         infeasible=arm.infeasible + (with_first and arm.first_infeasible),
         luck=luck_of_the_best(means, _errors([values[arm] for arm in arms])),
         n_others=len(arms) - 1,
+        seeds=arm.every_seed if with_first else arm.seeds,
     )
 
 
@@ -210,7 +221,7 @@ def _arm(view: View, numbers: list[int], seed: int | None, settings: Settings) -
     trials = view.evidence.trials
     first = _first(view, numbers, seed)
     rest = [number for number in numbers if number != first]
-    fresh = sorted(float(view.keys[number]) for number in rest if view.feasible[number])
+    fresh = sorted((float(view.keys[number]), trials[number].seed) for number in rest if view.feasible[number])
     config = trials[numbers[0]].config
     shown = first if first is not None else min(rest, key=lambda number: trials[number].name)
     return Arm(
@@ -218,9 +229,11 @@ def _arm(view: View, numbers: list[int], seed: int | None, settings: Settings) -
         setting=settings.setting(trials[shown]),
         trial=trials[shown].name,
         first=float(view.keys[first]) if first is not None and view.feasible[first] else None,
-        fresh=tuple(fresh),
+        fresh=tuple(value for value, _ in fresh),
         infeasible=len(rest) - len(fresh),
         first_infeasible=first is not None and not view.feasible[first],
+        first_seed=None if first is None else trials[first].seed,
+        seeds=tuple(seed for _, seed in fresh),
     )
 
 

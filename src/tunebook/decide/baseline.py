@@ -34,8 +34,9 @@ class Baseline:
 
     ``values`` are in units of the objective, of runs that did not choose it; where all its rivals were
     repeated as well, of all runs, with ``luck`` (0 or more) as what having been the best of them gained.
-    ``way_to_train`` is the pipeline or command of its round. ``is_launch`` is false for the best of the rounds that a
-    search started from, which stands in while the ledger has no launch.
+    ``seeds`` are those of the values and ``used_seeds`` all that the configuration had in its round: one of them
+    in another round is the same run. ``way_to_train`` is the pipeline or command of its round. ``is_launch`` is
+    false for the best of what an exploitation started from, which stands in while no launch is in force.
     """
 
     trial: str
@@ -48,10 +49,12 @@ class Baseline:
     luck: float = 0.0
     way_to_train: str | None = None
     is_launch: bool = True
+    seeds: tuple[int, ...] = ()
+    used_seeds: frozenset[int] = frozenset()
 
     @classmethod
     def incumbent(cls, evidence: Evidence, objective: Objective | None = None) -> Baseline | None:
-        """The best configuration of a round, with its fresh runs; None where nothing is complete."""
+        """The best configuration of a round with its fresh runs, if it has any; None where nothing is complete."""
         judged_by = _judged_by(evidence, objective)
         try:
             chosen = choose(Arms.of(evidence, judged_by).every)
@@ -65,11 +68,13 @@ class Baseline:
             round=evidence.name,
             objective=judged_by,
             max_train_steps=evidence.round.max_train_steps,
-            values=tuple(judged_by.sign * value for value in chosen.values or _unbiased(chosen.arm)),
+            values=tuple(judged_by.sign * value for value in chosen.values),
             infeasible=chosen.infeasible,
             luck=chosen.luck,
             way_to_train=evidence.round.way_to_train,
             is_launch=False,
+            seeds=chosen.seeds,
+            used_seeds=_seeds_of(evidence, chosen.arm.config),
         )
 
     @classmethod
@@ -79,13 +84,18 @@ class Baseline:
         Judged by ``objective`` where its runs logged that metric, so that rounds with different objectives can be
         compared (L1); else by that of its own round.
         """
-        objective = _judged_by(evidence, objective)
-        arms = Arms.of(evidence, objective)
+        own, objective = evidence.round.objective, _judged_by(evidence, objective)
+        try:
+            arms = Arms.of(evidence, objective)
+        except InputError:  # nothing of it beats the chance level of the other round
+            if objective == own:
+                raise
+            return cls.of(launch, evidence)
         arm = arms.find(launch.config)
         chosen = choose(arms.settings[arm.setting]) if arm else None
         if chosen is None or chosen.arm != arm or not chosen.values:
             chosen = None
-        values = chosen.values if chosen else _unbiased(arm)
+        values, seeds = (chosen.values, chosen.seeds) if chosen else _unbiased(arm)
         return cls(
             trial=launch.trial,
             config=launch.config,
@@ -96,6 +106,8 @@ class Baseline:
             infeasible=chosen.infeasible if chosen else (arm.infeasible if arm else 0),
             luck=chosen.luck if chosen else 0.0,
             way_to_train=evidence.round.way_to_train,
+            seeds=seeds,
+            used_seeds=_seeds_of(evidence, launch.config),
         )
 
     def differences(self, evidence: Evidence, objective: Objective) -> tuple[Problem, ...]:
@@ -126,9 +138,15 @@ def _judged_by(evidence: Evidence, objective: Objective | None) -> Objective:
     return objective if objective is not None and is_known else evidence.round.objective
 
 
-def _unbiased(arm: Arm | None) -> tuple[float, ...]:
-    """Fresh runs of a configuration; its only run when there are no others."""
-    return (arm.fresh or arm.every) if arm else ()
+def _unbiased(arm: Arm | None) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Fresh runs of a configuration with their seeds; its only run when there are no others."""
+    if arm is None:
+        return (), ()
+    return (arm.fresh, arm.seeds) if arm.fresh else (arm.every, arm.every_seed)
+
+
+def _seeds_of(evidence: Evidence, config: Config) -> frozenset[int]:
+    return frozenset(trial.seed for trial in evidence if trial.config == config)
 
 
 def initial_config(design: Round, given: dict[str, Value] | None = None) -> Config:

@@ -83,14 +83,12 @@ def case_of(
 ) -> Case:
     """Choose what is compared, and pool the trial variance over everything that was repeated.
 
-    Until there are repeats, the candidate is ``expected_best`` where that is known, else the best run.
+    The candidate is ``expected_best`` where that is known and ran here, else the best by repeats, else by its run.
     """
     against = _launched(arms, baseline) if baseline is not None else _first_best(arms)
     pool = [arm for arm in arms.every if against is None or _may_replace(arm, against, has_launch=baseline is not None)]
-    candidate = choose(pool) if pool else None
-    if candidate is not None and not candidate.values:
-        expected = next((arm for arm in pool if arm.config == expected_best and arm.every), None)
-        candidate = alone(expected, was_selected=True) if expected is not None else candidate
+    expected = next((arm for arm in pool if arm.config == expected_best and arm.every), None)
+    candidate = alone(expected, was_selected=True) if expected is not None else choose(pool) if pool else None
     samples = _samples(arms, against)
     within = trial_variance(samples)
     variance = trial_variance(samples, earlier)
@@ -118,17 +116,20 @@ def _samples(arms: Arms, against: Choice | None) -> list[Sample]:
 
 
 def _launched(arms: Arms, baseline: Baseline) -> Choice:
-    """The launch with its runs here and in its own round; nobody chooses it any more."""
+    """The launch with its runs here and in its own round, each once; nobody chooses it any more."""
     own = arms.find(baseline.config)
-    here = alone(own, was_selected=False) if own else None
     sign = arms.objective.sign
-    earlier = tuple(sign * value for value in baseline.values)
-    is_same_round = baseline.round == arms.evidence.name
-    values = earlier if is_same_round else tuple(sorted((*earlier, *(here.values if here else ()))))
-    infeasible = baseline.infeasible + (here.infeasible if here and not is_same_round else 0)
-    arm = own or Arm(config=baseline.config, setting=Config(), trial=baseline.trial, first=None, fresh=earlier)
-    luck = baseline.luck * len(earlier) / len(values) if values else 0.0
-    return Choice(arm=arm, values=values, infeasible=infeasible, luck=luck)
+    values = [sign * value for value in baseline.values]
+    infeasible = baseline.infeasible
+    if own is not None and baseline.round != arms.evidence.name:
+        here = alone(own, was_selected=False)
+        values += [value for value, seed in zip(here.values, here.seeds, strict=True) if seed not in baseline.seeds]
+        infeasible += here.infeasible
+    arm = own or Arm(config=baseline.config, setting=Config(), trial=baseline.trial, first=None, fresh=tuple(values))
+    if arm.first is None:
+        arm = replace(arm, trial=baseline.trial)
+    luck = baseline.luck * len(baseline.values) / len(values) if values else 0.0
+    return Choice(arm=arm, values=tuple(sorted(values)), infeasible=infeasible, luck=luck)
 
 
 def _first_best(arms: Arms) -> Choice | None:
@@ -157,7 +158,9 @@ def _side(case: Case, choice: Choice) -> Sample | None:
     """Its fresh runs; without any, the value that won the search, pulled back by what luck it had."""
     if choice.sample is not None or case.variance is None:
         return choice.sample
+    own = choice.arm.search_value
+    if own is None:  # a baseline of another round without a run that tells of it
+        return None
     keys = search_keys(case.arms.settings.get(choice.arm.setting, (choice.arm,)))
-    noise = case.variance.sd**2
-    value, kept = without_luck(keys, noise)
+    value, kept = without_luck(keys, case.variance.sd**2, own)
     return Sample(mean=value, n=1, shrink=max(kept, 1.0 / max(len(keys), 1)))

@@ -35,14 +35,20 @@ def repeat_specs(
 
     ``trials`` are names of trials to repeat instead. ``expected_best``, of a search that learns, takes the place of
     the best run. A seed is derived from the configuration and from how
-    often it ran, so asking again gives further seeds, and no seed that the configuration already had.
+    often it ran, so asking again gives further seeds, and no seed that the configuration already had, in the round of
+    the baseline neither.
     The baseline is trained for as many steps as this round (T1). ``InputError``: nothing is complete, or a name
     is unknown.
     """
     if not 1 <= seeds <= MAX_SEEDS_AT_ONCE:
         raise InputError(f"--seeds {seeds} is not a whole number from 1 to {MAX_SEEDS_AT_ONCE}")
     chosen = _named(evidence, trials) if trials is not None else _best(evidence, baseline, expected_best)
-    return tuple(spec for study, config in chosen.values() for spec in _specs(evidence, study, config, seeds))
+    elsewhere = {baseline.config: baseline.used_seeds} if baseline is not None else {}
+    return tuple(
+        spec
+        for study, config in chosen.values()
+        for spec in _specs(evidence, study, config, seeds, elsewhere.get(config, frozenset()))
+    )
 
 
 def _named(evidence: Evidence, names: Sequence[str]) -> dict[Config, tuple[str, Config]]:
@@ -84,8 +90,10 @@ def _distinct(records: Iterator[TrialRecord] | Sequence[TrialRecord]) -> dict[Co
     return chosen
 
 
-def _specs(evidence: Evidence, study: str, config: Config, seeds: int) -> Iterator[TrialSpec]:
-    used = {trial.seed for trial in evidence.trials if trial.config == config}
+def _specs(
+    evidence: Evidence, study: str, config: Config, seeds: int, elsewhere: frozenset[int]
+) -> Iterator[TrialSpec]:
+    used = {trial.seed for trial in evidence.trials if trial.config == config} | elsewhere
     for seed in fresh_seeds(config, used, seeds):
         yield TrialSpec(
             study=study,

@@ -76,8 +76,8 @@ def decide(
 def _verdict(evidence: Evidence, case: Case, baseline: Baseline | None, caveats: tuple[str, ...]) -> Verdict:
     posterior = _posterior(case)
     reasons = Reasons(case.objective, evidence.name)
-    if baseline is not None and not baseline.is_launch:
-        reasons.stands_in(baseline.trial, baseline.round)
+    if baseline is not None and not baseline.is_launch and case.baseline is not None:
+        reasons.stands_in(case.baseline.arm.trial, baseline.round)
     ruling, seeds = _rule(case, posterior, reasons)
     settings = _settings(case, reasons)
     return Verdict(

@@ -59,12 +59,13 @@ def kept_share(values: FloatArray, noise: float) -> float:
     return max(1.0 - noise / total, 0.0) if total > 0.0 else 0.0
 
 
-def without_luck(keys: FloatArray, noise: float) -> tuple[float, float]:
-    """The lowest of ``keys`` pulled towards the better half of them, and the share that was kept.
+def without_luck(keys: FloatArray, noise: float, own: float | None = None) -> tuple[float, float]:
+    """The lowest of ``keys``, or ``own`` of them, pulled towards the better half, and the share that was kept.
 
     ``noise`` is the trial variance. Empirical Bayes: the true value of the winner, given that it won.
     """
     ordered = np.sort(keys[np.isfinite(keys)])
     good = ordered[: max(int(np.ceil(GOOD_SHARE * len(ordered))), min(len(ordered), 3))]
     kept = kept_share(good, noise)
-    return float(good.mean() + kept * (good[0] - good.mean())), kept
+    value = float(good[0]) if own is None else own
+    return float(good.mean() + kept * (value - good.mean())), kept

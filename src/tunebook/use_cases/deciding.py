@@ -35,7 +35,8 @@ def plan_repeats(
     if history.has_open_repeats(evidence):
         return
     baseline = history.baseline_for(store, launches, evidence)
-    specs = repeat_specs(evidence, baseline, trials, seeds, expected_best=_expected_best(store, evidence))
+    expected = _expected_best(store, evidence) if trials is None else None
+    specs = repeat_specs(evidence, baseline, trials, seeds, expected_best=expected)
     store.add_trials(evidence.name, specs, now=now)
 
 
@@ -63,10 +64,15 @@ def decide(
 
 
 def _expected_best(store: Store, evidence: Evidence) -> Config | None:
-    """The configuration that the model of a search that learns expects most of; None for other searches."""
-    if evidence.round.search.algorithm != "bayes" or history.has_repeats(evidence):
+    """The configuration that the model of a search that learns expects most of; None for other searches, and where
+    the rounds it started from are not there any more.
+    """
+    if evidence.round.search.algorithm != "bayes":
         return None
-    found = exploitation.History(store, replace(evidence.round, name=evidence.name)).outlook()
+    try:
+        found = exploitation.History(store, replace(evidence.round, name=evidence.name)).outlook()
+    except InputError:
+        return None
     return found.candidate if found is not None else None
 
 

@@ -88,9 +88,9 @@ def comparison_of(project: Project, round_name: str, objective: str | None, comp
     """The verdict, or why there is none, and the configurations that ran several times."""
     evidence = project.evidence(round_name)
     wanted = revised(evidence.round.objective, objective)
-    baseline = baseline_for(project.store, project.launches(), evidence, wanted)
-    verdict, arms, document, why_not = None, None, None, ""
+    baseline, verdict, arms, document, why_not = None, None, None, None, ""
     try:
+        baseline = baseline_for(project.store, project.launches(), evidence, wanted)
         arms = Arms.of(evidence, wanted)
         verdict = project.decide(round_name, objective=objective, complexity=complexity)
         second = against_second(arms, verdict, earlier_spread(project.store, evidence))
