@@ -388,11 +388,7 @@ class Project:
         training = use_cases.final_training.prepare(
             self.store, launches, name, with_validation=with_validation, metric=metric, again=again
         )
-        try:
-            self.run(training.design, executor=executor, on_event=on_event, function=function, retry_failed=True)
-        except InputError:  # it ended without the metric of its objective; a look at the test set counts all the same
-            if not use_cases.final_training.has_looked(self.store, training):
-                raise
+        self.run(training.design, executor=executor, on_event=on_event, function=function, retry_failed=True)
         return use_cases.final_training.record(
             self.store, self.launches(), training, now=self._clock(), who=user(), note=note
         )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunebook.stats.variance import Spread, curve_noise, near_the_best, pooled_spread, unbiasing
+from tunebook.stats.variance import Spread, near_the_best, pooled_spread, unbiasing
 
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=12).map(np.array)
 
@@ -42,19 +42,6 @@ def test_interval_of_a_deviation(n_seeds, factors):
 def test_unbiasing_constant(degrees, c4):
     """c4 of 2, 5 and 10 values in any table of control charts."""
     assert unbiasing(degrees) == pytest.approx(c4, abs=1e-6)
-
-
-def test_curve_noise_sees_through_a_trend():
-    rng = np.random.default_rng(0)
-    curve = np.linspace(1.0, 0.0, 4000) + 0.01 * rng.normal(size=4000)
-    assert curve_noise(curve) == pytest.approx(0.01, rel=0.1)
-    holes = np.where(np.arange(4000) % 3 == 0, np.nan, curve)
-    assert curve_noise(holes) == pytest.approx(0.01, rel=0.15)
-
-
-def test_a_short_curve_has_no_known_noise():
-    assert curve_noise(np.ones(19)) is None
-    assert curve_noise(np.full(50, np.nan)) is None
 
 
 def test_only_good_configurations_tell_the_spread():

@@ -44,6 +44,11 @@ class Purpose(StrEnum):
     FINAL_ALL_DATA = "final_all_data"
     """The same with the validation data folded into the training data."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the round is a last training, there for what the test set says."""
+        return self in (Purpose.FINAL, Purpose.FINAL_ALL_DATA)
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Round:

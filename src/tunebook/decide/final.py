@@ -19,13 +19,18 @@ from tunebook.evidence import Evidence, FloatArray, IntArray, score_curves
 
 #: What the name of a metric of the test set begins with.
 TEST = "test/"
+VALID = "valid/"
 ALL_DATA_WORDS = (
     "The validation data is trained on, so nothing is left to choose a checkpoint or a configuration by: this is "
     "legitimate only when every choice has been made, the number of steps included, and the value on the test set "
     "is the only one there will be."
 )
 OTHER_METRIC_WORDS = "The training code logged no {metric}; recorded is what it did log of the test set: {logged}."
-INFEASIBLE_WORDS = "Training became infeasible ({cause}); the values are of the run as far as it came."
+ENDED_BADLY_WORDS = "Training ended {status} ({cause}); the values are of the run as far as it came."
+STILL_VALIDATES_WORDS = (
+    "The training code logged {metrics} as if validation data were held out. Does it read trial.uses_validation_data? "
+    "If it does not, it was not trained on the validation data."
+)
 REUSED_WORDS = (
     "The test set was looked at before with this configuration. A value that is chosen among several looks is no "
     "longer an unbiased one; report how many there were."
@@ -121,14 +126,15 @@ def test_metrics(evidence: Evidence) -> list[str]:
 def look_at(evidence: Evidence, metric: str) -> Look:
     """What the test metrics said, at the step that the objective chose, else at the last before it.
 
-    Where training logged other test metrics than ``metric``, those were looked at, and the look says so. ``InputError``
-    when it failed, or logged none at all: then nothing was looked at.
+    Where training logged other test metrics than ``metric``, or ended badly, those were looked at all the same, and
+    the look says so. ``InputError`` when it has not ended, or logged none: then nothing was looked at.
     """
-    trial = evidence.trials[0]
-    if trial.status is Status.FAILED:
+    trial, logged = evidence.trials[0], test_metrics(evidence)
+    if not trial.status.is_final:
+        raise InputError(f"the final training is {trial.status}; `tunebook final` goes on with it")
+    if trial.status is Status.FAILED and not logged:
         said = trial.detail.strip()[-300:] or trial.cause
         raise InputError(f"the final training failed; mend this, and `tunebook final` trains it again: {said}")
-    logged = test_metrics(evidence)
     if not logged:
         raise InputError(
             f"the training code logged no {metric}, so the test set was not looked at (logged: "
@@ -141,8 +147,11 @@ def look_at(evidence: Evidence, metric: str) -> Look:
     caveats = []
     if main != metric:
         caveats.append(OTHER_METRIC_WORDS.format(metric=metric, logged=", ".join(logged)))
-    if trial.status is Status.INFEASIBLE:
-        caveats.append(INFEASIBLE_WORDS.format(cause=trial.cause))
+    if trial.status is not Status.COMPLETE:
+        caveats.append(ENDED_BADLY_WORDS.format(status=trial.status, cause=trial.cause))
+    validated = [name for name in evidence.metrics if name.startswith(VALID)]
+    if evidence.round.purpose is Purpose.FINAL_ALL_DATA and validated:
+        caveats.append(STILL_VALIDATES_WORDS.format(metrics=", ".join(validated)))
     return Look(
         trial=trial.name,
         metric=main,

@@ -137,7 +137,7 @@ def assign(claim: Claim, design: Round, folder: Path) -> Assignment:
         checkpoints=checkpoints,
         start_step=found[0] + 1 if found else 0,
         resume_from=found[1] if found else None,
-        is_final=design.purpose in (Purpose.FINAL, Purpose.FINAL_ALL_DATA),
+        is_final=design.purpose.is_final,
         uses_validation_data=design.purpose is Purpose.FINAL_ALL_DATA,
     )
 

@@ -11,11 +11,6 @@ from scipy.special import chdtri, gammaln
 
 from tunebook.stats.arrays import BoolArray, FloatArray, IntArray
 
-#: Turns a median absolute deviation into a standard deviation of normal noise.
-MAD_TO_SD = 1.4826
-#: Methods §7: noise is read from the last fifth of a curve, and from at least this many values.
-LATE_SHARE = 0.2
-MIN_LATE_VALUES = 20
 #: Whose repeats tell how much good runs differ: the better half of the configurations, and at least two.
 BETTER_SHARE = 0.5
 LEAST_CONFIGURATIONS = 2
@@ -79,19 +74,6 @@ def near_the_best(keys: FloatArray, groups: IntArray) -> BoolArray:
     good = np.argsort(means, kind="stable")[: max(math.ceil(BETTER_SHARE * len(means)), LEAST_CONFIGURATIONS)]
     near[finite] = np.isin(numbers, good)
     return near
-
-
-def curve_noise(values: FloatArray) -> float | None:
-    """Step-to-step noise late in a curve: 1.4826 MAD of first differences over √2 (methods §7).
-
-    None when fewer than 20 finite values are left in the last fifth, as the estimate would be a guess.
-    """
-    late = values[len(values) - max(math.ceil(LATE_SHARE * len(values)), MIN_LATE_VALUES) :]
-    late = late[np.isfinite(late)]
-    if len(late) < MIN_LATE_VALUES or len(values) < MIN_LATE_VALUES:
-        return None
-    changes = np.diff(late)
-    return float(MAD_TO_SD * np.median(np.abs(changes - np.median(changes))) / math.sqrt(2.0))
 
 
 def merged(spreads: Iterable[Spread | None]) -> Spread | None:

@@ -59,11 +59,6 @@ def prepare(
     return FinalTraining(launch=launch, design=unspent, metric=named)
 
 
-def has_looked(store: Store, training: FinalTraining) -> bool:
-    """Whether training said anything of the test set, however it ended."""
-    return bool(final.test_metrics(store.snapshot(training.design.name)))
-
-
 def record(
     store: Store, launches: Sequence[Launch], training: FinalTraining, *, now: datetime, who: str | None, note: str
 ) -> Launch:

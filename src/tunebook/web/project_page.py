@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 from tunebook.core.launch import Launch, current_launch
-from tunebook.core.round import Purpose
 from tunebook.show.words import config_text
 from tunebook.web.reader import Reader
 
@@ -35,7 +34,7 @@ def project_document(reader: Reader) -> dict[str, Any]:
                 "created_at": row.created_at.isoformat(),
                 "trials": {str(status): count for status, count in project.store.counts(row.name).items()},
                 "launches": [launch.number for launch in launches if launch.round == row.name],
-                "is_final": row.purpose in (Purpose.FINAL, Purpose.FINAL_ALL_DATA),
+                "is_final": row.purpose.is_final,
                 "part_of": part_of(row.name, names),
                 "notes": [
                     {"text": note.text, "at": note.at.isoformat()}
