@@ -9,7 +9,6 @@ from tunebook.core.outcome import Status
 from tunebook.core.trial import TrialPurpose
 from tunebook.evidence import Curves
 from tunebook.learn.view import Noise, View
-from tunebook.stats.variance import unbiasing
 
 CONFIG = {"learning_rate": 1e-2, "one_minus_momentum": 0.1}
 
@@ -63,8 +62,8 @@ def test_repeats_give_the_noise_and_twice_it_is_material():
     trials = [record(0, CONFIG), record(1, CONFIG, purpose=TrialPurpose.REPEAT), record(2, other), record(3, other)]
     view = View.of(make_evidence(make_round(), trials, [0.1, 0.3, 0.5, 0.5]), earlier=Noise(sd=9.0, source="earlier"))
     assert (view.noise.sd, view.noise.source, view.noise.degrees) == (pytest.approx(0.1), "repeats", 2)
-    median = (0.2 / np.sqrt(2) / unbiasing(1) + 0.0) / 2
-    assert view.material.value == pytest.approx(2 * unbiasing(4) * median)
+    median = (0.2 / np.sqrt(2) + 0.0) / 2
+    assert view.material.value == pytest.approx(2 * median)
     assert view.searched_trials.tolist() == [True, False, True, True]
 
 

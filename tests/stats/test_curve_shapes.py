@@ -12,7 +12,7 @@ from tunebook.stats import curve_gain, curve_period, curve_rise, curve_ruin, cur
 from tunebook.stats.curve_mark import logistic
 from tunebook.stats.curve_noise import SlowNoise, slow_noise
 from tunebook.stats.curve_smooth import median_before, noise_of, on_grid, robust_scale, running_median
-from tunebook.stats.variance import unbiasing
+from tunebook.stats.variance import Spread
 
 N_CURVES = 200
 SD = 0.01
@@ -272,10 +272,17 @@ def test_a_run_that_gains_nothing_on_the_untrained_model_is_stuck(gain, is_stuck
 def test_the_unit_is_twice_the_spread_of_the_better_configurations():
     keys = np.array([0.5, 0.9, 0.01, 0.1, 0.12])
     groups = np.array([0, 0, 1, 2, 2])
-    assert curve_unit.unit_from_repeats(keys, groups) == pytest.approx(
-        2 * np.std([0.1, 0.12], ddof=1) * unbiasing(4) / unbiasing(1)
-    )
+    assert curve_unit.unit_from_repeats(keys, groups) == pytest.approx(2 * np.std([0.1, 0.12], ddof=1))
     assert math.isnan(curve_unit.unit_from_repeats(keys[2:3], groups[2:3]))
+
+
+def test_the_gain_of_a_curve_corrects_repeats_as_far_as_they_leave_it_open():
+    few, many = np.array([0.0, 1.0] * 2), np.array([0.0, 1.0] * 200)
+    plain = curve_unit.unit_from_repeats(few, np.zeros(4, np.int64))
+    low, high = Spread(sd=plain, degrees=3).interval()
+    assert curve_unit.unit_from_repeats(few, np.zeros(4, np.int64), gain=1e-6) == pytest.approx(low)
+    assert curve_unit.unit_from_repeats(few, np.zeros(4, np.int64), gain=1e6) == pytest.approx(high)
+    assert curve_unit.unit_from_repeats(many, np.zeros(400, np.int64), gain=1e-6) == pytest.approx(1.0, rel=0.1)
 
 
 @given(size=st.floats(1e-6, 1e6), threshold=st.floats(1e-6, 1e6))

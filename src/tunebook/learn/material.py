@@ -49,7 +49,8 @@ def material(evidence: Evidence, objective: Objective | None = None, earlier: fl
     good = order[: max(math.ceil(len(order) * curve_unit.GOOD_SHARE), MIN_GOOD)]
     seen = [curve_unit.noise_and_gain(*reader[trial].primary) for trial in good]
     gains = [gain for _, gain in seen if math.isfinite(gain)]
-    repeats = curve_unit.unit_from_repeats(keys, evidence.configurations)
+    gain = float(np.median(gains)) if gains else 0.0
+    repeats = curve_unit.unit_from_repeats(keys, evidence.configurations, gain)
     if repeats > 0:
         return Material(value=repeats, source="repeats")
     if earlier:

@@ -12,34 +12,35 @@ import numpy as np
 
 from tunebook.stats.arrays import FloatArray, IntArray
 from tunebook.stats.curve_smooth import finite, noise_of
-from tunebook.stats.variance import near_the_best, unbiasing
+from tunebook.stats.variance import Spread, near_the_best
 
 #: A material change is two standard deviations of the best value over seeds.
 SPREADS = 2.0
-#: Degrees of freedom of the standard deviation of five seeds.
-USUAL_DEGREES = 4
 #: Only the best third of runs tells what a good run's noise is.
 GOOD_SHARE = 1 / 3
 #: What a good curve gains after the first fifth of its run is some 12 to 40 material units: measured on
-#: five AlgoPerf workloads (median 17). It bounds what the noise of a curve alone says.
+#: five AlgoPerf workloads (median 17). It bounds an estimate from few repeats or a smooth curve.
 GAIN_START = 0.2
 FEWEST_UNITS = 12.0
 MOST_UNITS = 40.0
 TYPICAL_UNITS = 17.0
 
 
-def unit_from_repeats(keys: FloatArray, groups: IntArray) -> float:
+def unit_from_repeats(keys: FloatArray, groups: IntArray, gain: float = 0.0) -> float:
     """Twice the standard deviation over seeds, the median over the better half of the configurations.
 
     ``keys`` has one best value a run, lower better, ``groups`` the number of its configuration. NaN when none of the
-    better half ran twice. The median keeps one unlucky seed of one configuration from deciding. Fewer seeds, which see
-    too little spread (c4), are brought to what five would see on average, the number the labels were made with.
+    better half ran twice. The median keeps one unlucky seed of one configuration from deciding. What the ``gain`` of a
+    good curve (0 where unknown) says of a unit corrects it as far as that many repeats leave it open, at 95 %.
     """
     near = near_the_best(keys, groups)
     own = [keys[near & (groups == group)] for group in np.unique(groups[near])]
     several = [values for values in own if len(values) > 1]
-    spreads = [float(np.std(values, ddof=1)) / unbiasing(len(values) - 1) for values in several]
-    return unbiasing(USUAL_DEGREES) * SPREADS * float(np.median(spreads)) if spreads else math.nan
+    unit = SPREADS * float(np.median([np.std(values, ddof=1) for values in several])) if several else math.nan
+    if not unit > 0:
+        return unit
+    low, high = Spread(sd=unit, degrees=sum(len(values) - 1 for values in several)).interval()
+    return float(np.clip(bounded(unit, gain), low, high))
 
 
 def noise_and_gain(x: FloatArray, y: FloatArray) -> tuple[float, float]:
