@@ -86,7 +86,9 @@ class TestRounds:
     def test_are_found_by_name_before_number(self, store: Store) -> None:
         for name in ("2", "first", "third"):
             store.save_round(name, a_design(), now=NOW)
-        assert [store.resolve(word) for word in ("2", "third", "3", "1")] == ["2", "third", "third", "2"]
+        assert [store.resolve(word) for word in ("2", "third", "3")] == ["2", "third", "third"]
+        with pytest.raises(InputError, match="there is no round '1'"):
+            store.resolve("1")  # the first that was made counts itself as the second
 
     def test_number_means_the_round_that_others_were_made_from(self, store: Store) -> None:
         for name in ("01-width", "02-rate-stability", "02-rate-exploit", "02-rate", "03-a", "03-b", "launch-0"):

@@ -304,8 +304,9 @@ def test_what_is_too_few_is_what_the_check_says() -> None:
     ("name", "parent"),
     [
         ("02-b-stability-sweep", "02-b"), ("02-b-again-1", "02-b"), ("02-b-exploit-stability-sweep-2", "02-b-exploit"),
-        ("02-b-exploit", None), ("02-b", None), ("02-bold-steps", None), ("02-b-steps", "02-b"),
+        ("02-b-exploit", None), ("02-b", None), ("02-bold-steps", None), ("02-b-steps", "02-b"), ("02-b-warmup", None),
+        ("02-b-again-1-stability-sweep", "02-b"), ("02-b-warmup-clipping-at-1", "02-b"),
     ],
 )  # fmt: skip
 def test_rounds_of_procedures_belong_to_the_round_they_were_made_from(name: str, parent: str | None) -> None:
-    assert part_of(name, ["02-b", "02-b-exploit", name]) == parent
+    assert part_of(name, ["02-b", "02-b-exploit", "02-b-again-1", name]) == parent

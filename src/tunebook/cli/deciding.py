@@ -137,12 +137,12 @@ def decide(
         with Project.open(project, store=store) as opened:
             verdict = opened.decide(round_name, complexity=complexity, objective=objective)
             launch = opened.adopt(verdict, note=note) if adopt else None
-            if keep:
-                opened.keep(verdict, note=note)
+            kept = opened.keep(verdict, note=note) if keep else ""
         document = verdict.to_mapping() | ({"launch": launch.number} if launch else {})
         shown = [
             lambda: decisions.verdict(verdict, is_written=launch is not None),
             *([lambda: decisions.launch(launch)] if launch else []),
+            *([lambda: f"Recorded with the round: {kept}"] if kept else []),
         ]
         output.show(document, *shown)
 

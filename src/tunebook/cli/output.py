@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunebook.errors import InputError, Interrupted, TunebookError
@@ -126,3 +127,9 @@ def exit_if_blocked(strict: bool, severities: Iterable[object]) -> None:
     """Exit with 3 when ``strict`` was given and a blocking finding stands."""
     if strict and "blocking" in {str(severity) for severity in severities}:
         raise SystemExit(BLOCKED)
+
+
+def check_folder(target: Path | None) -> None:
+    """``InputError`` when a file that is to be written has no folder to lie in."""
+    if target is not None and not target.parent.is_dir():
+        raise InputError(f"{target} cannot be written: there is no folder {target.parent}; make it first")

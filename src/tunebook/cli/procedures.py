@@ -12,10 +12,9 @@ import typer
 
 from tunebook.cli.deciding import read_assignment
 from tunebook.cli.options import DesignArgument, JsonOption, ProjectOption, StoreOption
-from tunebook.cli.output import Output, exit_if_blocked, reported
+from tunebook.cli.output import Output, check_folder, exit_if_blocked, reported
 from tunebook.cli.shared import shares_options
 from tunebook.core.config import Value
-from tunebook.errors import InputError
 
 if TYPE_CHECKING:
     from tunebook.core.round import Round
@@ -241,12 +240,6 @@ def scaling(
 def assignments(words: list[str] | None) -> Mapping[str, Value]:
     """``NAME=VALUE`` words as a mapping."""
     return dict(read_assignment(word) for word in words or [])
-
-
-def check_folder(target: Path | None) -> None:
-    """``InputError`` when a file that is to be written has no folder to lie in."""
-    if target is not None and not target.parent.is_dir():
-        raise InputError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
 
 
 def free_memory_gib() -> float | None:

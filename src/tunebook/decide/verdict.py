@@ -104,7 +104,7 @@ def _contender(choice: Choice | None, sign: int) -> Contender | None:
         config=arm.config,
         repeats=len(choice.values),
         infeasible=choice.infeasible,
-        values=tuple(sign * value for value in choice.values),
+        values=tuple(sign * value for value in (arm.fresh if arm.first is not None else choice.values)),
         searched=None if arm.first is None else sign * arm.first,
     )
 
@@ -207,7 +207,7 @@ def _not_borne_out(case: Case) -> tuple[Contender, float] | None:
     if candidate is None or candidate.arm.first is None:
         return None
     keys = search_keys(case.arms.settings[candidate.arm.setting])
-    typical = refuted(candidate.arm.first, candidate.values, keys)
+    typical = refuted(candidate.arm.first, candidate.arm.fresh, keys)
     contender = _contender(candidate, case.objective.sign)
     return (contender, case.objective.sign * typical) if typical is not None and contender is not None else None
 

@@ -47,8 +47,9 @@ class Reasons:
         if not one.values:
             return f"{found}, once; how much of that is luck nothing tells"
         low, high = min(one.values), max(one.values)
-        runs = f"{one.repeats} runs with fresh seeds average" if one.repeats > 1 else "one run with a fresh seed gave"
-        spread = f" ({low:.4g} to {high:.4g})" if one.repeats > 1 else ""
+        n_fresh = len(one.values)
+        runs = f"{n_fresh} runs with fresh seeds average" if n_fresh > 1 else "one run with a fresh seed gave"
+        spread = f" ({low:.4g} to {high:.4g})" if n_fresh > 1 else ""
         return f"{found}; {runs} {sum(one.values) / len(one.values):.4g}{spread}"
 
     def stands_in(self, trial: str, round_name: str) -> None:

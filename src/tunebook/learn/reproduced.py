@@ -8,6 +8,7 @@ import numpy as np
 
 from tunebook.core.finding import Finding, Severity, Subject, Words
 from tunebook.core.trial import TrialPurpose
+from tunebook.learn.curves import best_trials
 from tunebook.learn.view import View
 from tunebook.stats.selection import refuted
 
@@ -25,11 +26,10 @@ WORDS = Words(
 
 
 def check(view: View) -> Iterator[Finding]:
-    """One finding per configuration that its repeats pull down to a typical one."""
+    """One finding per study whose best trial its repeats pull down to a typical one."""
     repeated = view.evidence.mask(purpose=TrialPurpose.REPEAT)
     configurations = view.evidence.configurations
-    ran_again = np.isin(configurations, configurations[repeated])
-    for trial in np.flatnonzero(ran_again & view.feasible & view.searched_trials).tolist():
+    for trial in best_trials(view):
         fresh = view.keys[(configurations == configurations[trial]) & repeated & view.feasible]
         study = view.evidence.trials[trial].study
         typical = refuted(float(view.keys[trial]), fresh, view.keys[view.in_study(study) & view.feasible])

@@ -70,6 +70,17 @@ def save(design: Round, path: str | Path) -> None:
         raise InputError([Problem(key=(), file=str(file), message=f"cannot be written: {error}")]) from error
 
 
+def set_value(path: str | Path, key: tuple[str, str], value: int) -> None:
+    """Change one value of a design file and nothing else: comments and layout stay."""
+    file = Path(path)
+    document = tomlkit.parse(_read(file))
+    table, name = key
+    if table not in document:
+        document.add(table, tomlkit.table())
+    document[table][name] = value
+    _write_whole(file, tomlkit.dumps(document).encode())
+
+
 def _read(file: Path) -> str:
     try:
         with file.open("rb") as stream:

@@ -81,7 +81,9 @@ def summary_of(found: Analysis) -> Summary:
 def curves(report: CurveReport) -> RenderableType:
     """The diagnosis of every trial, and the unit it was made with."""
     unit = (
-        f"A change of {report.metric} by less than {report.unit.unit:.4g} does not count (from {report.unit.source})."
+        f"A change of {report.metric} by less than {report.unit.value:.4g} does not count (from {report.unit.source})."
+        if report.unit.value
+        else f"Nothing tells which change of {report.metric} counts."
     )
     return Group(diagnosis_table([diagnosis.to_mapping() for diagnosis in report.trials]), Text(unit, style="dim"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
@@ -18,6 +19,7 @@ from tunebook.store.values import RoundRow, time_of
 #: Key of the lock under which rounds are numbered; any fixed number other than that of the upgrade.
 ROUNDS_LOCK = 7_083_902
 
+_LEADING = re.compile(r"[0-9]")
 _KEY = select(rounds.c.id).where(rounds.c.name == bindparam("name"))
 _NUMBERED = select(rounds.c.number, rounds.c.name).order_by(rounds.c.number)
 _DESIGNS = (
@@ -69,7 +71,8 @@ def key_of(connection: Connection, name: str) -> int:
 def resolve(connection: Connection, name_or_number: str) -> str:
     """The name of the round with this name, or else with this number.
 
-    A number is the one a name begins with (``4`` is ``04-warmup``), or else the place in the order of making.
+    A number is the one a name begins with (``4`` is ``04-warmup``), or else the place in the order of making of a round
+    whose name begins with no number.
     ``InputError`` lists the rounds when there is none, or the number could mean several.
     """
     rows = connection.execute(_NUMBERED).all()
@@ -81,7 +84,8 @@ def resolve(connection: Connection, name_or_number: str) -> str:
         named = numbered(names, wanted)
         if len(named) > 1:
             raise InputError(f"round {wanted} could be {' or '.join(named)}; give the name")
-        for name in named or [name for number, name in rows if number == wanted]:
+        made = [name for number, name in rows if number == wanted and not _LEADING.match(name)]
+        for name in named or made:
             return str(name)
     raise _no_round(connection, name_or_number)
 

@@ -95,16 +95,21 @@ def next_design(
     if longer is not None:
         launch = current_launch(list(launches))
         best = launch.config if launch else None
-        return longer_round(design, read_factor(longer), name=name, best=best)
+        return _as_asked(longer_round(design, read_factor(longer), name=name, best=best), evidence, wanted)
     findings = analyse(evidence, wanted).findings
     nothing = next((finding for finding in findings if finding.code == "nothing_known"), None)
     if nothing is not None:
         raise InputError(f"{evidence.name} has nothing to build a next round on. {nothing.says} {nothing.fix}")
     verdict = _verdict_if_any(store, evidence, launches, wanted)
-    proposed = next_round(design, findings, verdict, name=name)
-    if wanted == evidence.round.objective:
+    return _as_asked(next_round(design, findings, verdict, name=name), evidence, wanted)
+
+
+def _as_asked(proposed: NextRound, evidence: Evidence, wanted: Objective) -> NextRound:
+    """The next round, saying that it goes by another objective where it does."""
+    own = evidence.round.objective
+    if wanted == own:
         return proposed
-    text = f"was {evidence.round.objective.metric}, {evidence.round.objective.reduce}: as asked for"
+    text = f"was {own.metric}, {own.direction}, {own.reduce}: as asked for"
     asked = Change(key=("objective", "metric"), text=text, source="another objective L1")
     return replace(proposed, changes=(asked, *proposed.changes))
 

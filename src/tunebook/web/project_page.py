@@ -13,7 +13,7 @@ from tunebook.show.words import config_text
 from tunebook.web.reader import Reader
 
 #: What is added to a round's name for the rounds of a procedure, and for repetitions of its search.
-_HELPER = re.compile(r"-(stability|warmup|clipping|steps|batch-size|again)(-.*)?")
+_HELPER = re.compile(r"-((stability|warmup|clipping)-.+|steps(-\d+)?|batch-size(-.+)?|again-\d+)")
 
 
 def project_document(reader: Reader) -> dict[str, Any]:
@@ -23,6 +23,7 @@ def project_document(reader: Reader) -> dict[str, Any]:
     current = current_launch(launches)
     rows = project.store.rounds() if project.has_store else ()
     names = [row.name for row in rows]
+    launched = {launch.round for launch in launches}
     return {
         "name": project.root.name,
         "rounds": [
@@ -35,7 +36,7 @@ def project_document(reader: Reader) -> dict[str, Any]:
                 "trials": {str(status): count for status, count in project.store.counts(row.name).items()},
                 "launches": [launch.number for launch in launches if launch.round == row.name],
                 "is_final": row.purpose.is_final,
-                "part_of": part_of(row.name, names),
+                "part_of": None if row.name in launched else part_of(row.name, names),
                 "notes": [
                     {"text": note.text, "at": note.at.isoformat()}
                     for note in project.store.notes(row.name)
@@ -52,9 +53,10 @@ def project_document(reader: Reader) -> dict[str, Any]:
 
 
 def part_of(name: str, names: Sequence[str]) -> str | None:
-    """The round that a round of a procedure, or a repetition of its search, was made from; None for other rounds."""
+    """The round that a round of a procedure, or a repetition of its search, goes back to; None for other rounds."""
     parents = [other for other in names if name.startswith(other) and _HELPER.fullmatch(name[len(other) :])]
-    return max(parents, key=len, default=None)
+    nearest = max(parents, key=len, default=None)
+    return nearest and (part_of(nearest, names) or nearest)
 
 
 def _launch(launch: Launch) -> dict[str, Any]:

@@ -92,11 +92,12 @@ function story(round, found, verdicts) {
 
 // What a launch was adopted on: the verdict of today compares the round with that launch, which says nothing any more.
 function adopted(launch, round) {
-  const answer = launch?.evidence.configuration;
+  const { configuration: answer, baseline, candidate, verdict } = launch?.evidence ?? {};
   if (!answer) return null;
-  const sure = answer.probability_of_improvement;
-  const words = sure === null ? "The first launch: there was nothing to compare it with."
-    : `Adopted: better than the baseline before it with a probability of ${Math.round(100 * sure)} %, by ${interval(answer.improvement)}.`;
+  const sure = answer.probability_of_improvement, against = verdict === "adopt" ? "" : ` against the verdict (${verdict})`;
+  const words = baseline?.trial === candidate?.trial ? "Adopted: there was nothing to compare it with."
+    : sure === null ? `Adopted${against}: nothing told how sure the comparison with the baseline before it was.`
+    : `Adopted${against}: better than the baseline before it with a probability of ${Math.round(100 * sure)} %; the improvement was ${interval(answer.improvement)}.`;
   return h("p", {}, words, " ", h("a", { href: address("compare", [round.round]), "aria-label": `Compare ${round.round}` }, "Compare"));
 }
 
