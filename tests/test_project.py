@@ -106,7 +106,10 @@ def test_rounds_are_found_by_the_number_in_their_name(project):
         project.plan(design(name=name))
     assert project.evidence("4").name == "04-two"
     assert project.evidence(1).name == "01-python"
-    assert project.evidence("2").name == "01-python"  # no name begins with it: the second that was made
+    with pytest.raises(InputError, match="there is no round '2'"):
+        project.evidence("2")  # the second that was made counts itself as the first
+    project.plan(design(name="third"))
+    assert project.evidence("3").name == "third"
 
 
 def test_an_interrupted_repeat_goes_on_with_the_seeds_it_chose(project, monkeypatch):

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from tunebook.use_cases.running import Runner
 
 Clock = Callable[[], datetime]
+#: Executors that run trials on this machine, where the pipeline has to be.
+LOCAL = ("local", "inline")
 
 
 def utc_now() -> datetime:
@@ -144,7 +146,8 @@ class Project:
 
         Where a launch is in force it also says which of its tuned values are no longer trusted (S7).
         """
-        return use_cases.checking.check(self.design(design), self._store_if_any, self.launches(), workers=workers)
+        launches = self._launches_if_any
+        return use_cases.checking.check(self.design(design), self._store_if_any, launches, workers=workers)
 
     def suggest(self, design: str | Path | Round, *, trials: int | None = None) -> tuple[str, tuple[TrialSpec, ...]]:
         """The round's name and every trial it would have, those already run included; runs nothing."""
@@ -174,7 +177,10 @@ class Project:
         a cluster. ``function`` replaces the pipeline where it cannot be imported. ``retry_failed`` gives trials that
         failed another try, after their code was mended; results are never run twice.
         """
-        wanted = self.plan(design)
+        given = self.design(design)
+        if function is None and executor in LOCAL:
+            use_cases.running.check_pipeline(given, self.root, self._store_if_any)
+        wanted = self.plan(given)
         if retry_failed:
             self.store.reopen_failed(wanted.name, now=self._clock())
         return self._runner.run(
@@ -338,7 +344,7 @@ class Project:
         note: str = "",
     ) -> Launch:
         """Train the initial configuration, check it against chance and make it launch 0 (S1)."""
-        launches = self.launches()
+        launches = self._launches_if_any
         first = use_cases.launching.initial_design(launches, self.design(design), config)
         self.run(first, on_event=on_event, executor=executor)
         return use_cases.launching.launch_first(
@@ -396,20 +402,24 @@ class Project:
     # -- remembering -------------------------------------------------------------------------
 
     def launches(self) -> list[Launch]:
-        """The ledger, oldest first."""
+        """The ledger, oldest first; ``InputError`` when a store that was named is not there."""
+        return [] if self._is_new else self.known_store.launches()
+
+    @property
+    def _launches_if_any(self) -> list[Launch]:
         return self.store.launches() if self.has_store else []
 
     def rollback(self, number: int, *, note: str = "", who: str | None = None) -> Launch:
         """Take a launch out of force by another entry of the ledger; nothing is deleted."""
         return use_cases.launching.rollback(
-            self.store, self.launches(), number, now=self._clock(), who=who or user(), note=note
+            self.known_store, self.launches(), number, now=self._clock(), who=who or user(), note=note
         )
 
     def baseline(self) -> Baseline | None:
         """The launch in force with its runs; None before the first."""
         from tunebook import history
 
-        return history.baseline(self.store, self.launches())
+        return None if self._is_new else history.baseline(self.known_store, self.launches())
 
     # -- keeping -----------------------------------------------------------------------------
 

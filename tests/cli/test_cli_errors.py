@@ -65,7 +65,7 @@ def test_a_pipeline_that_cannot_run_is_told_before_any_trial(project, tunebook, 
     answer = tunebook("run", design, "--executor", executor)
     assert answer.status == 2
     assert all(word in answer.err for word in words)
-    assert tunebook("status", "--json").document["rounds"][0]["trials"]["pending"] == 12
+    assert tunebook("status", "--json").document["rounds"] == []  # what is refused leaves nothing behind
 
 
 def test_a_metric_that_is_never_logged_is_told_after_the_first_trial(project, tunebook):

@@ -244,7 +244,7 @@ def _read_command(problems: Problems, command: object) -> tuple[str, ...] | None
 def _read_steps(problems: Problems, steps: object) -> int:
     if isinstance(steps, int) and not isinstance(steps, bool) and 1 <= steps <= MAX_STEPS:
         return steps
-    said = f"{steps!r} is not one whole number of at least 1" if steps else "missing"
+    said = f"{steps!r} is not one whole number of at least 1" if steps else "missing or 0"
     problems.add(f"{said}; it is the number of training steps of every trial (T1)", "max_train_steps")
     return 0
 

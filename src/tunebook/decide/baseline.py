@@ -201,10 +201,16 @@ def baseline_spec(design: Round, config: dict[str, Value] | None = None, *, seed
     )
 
 
-def baseline_design(design: Round, config: dict[str, Value] | None = None, *, name: str = "00-baseline") -> Round:
-    """A round that trains the initial configuration and nothing else: every hyperparameter fixed."""
+def baseline_design(
+    design: Round,
+    config: dict[str, Value] | None = None,
+    *,
+    name: str = "00-baseline",
+    because: str = "the initial choice",
+) -> Round:
+    """A round that trains the initial configuration and nothing else: every hyperparameter fixed, and why."""
     values = initial_config(design, config)
-    fixed = tuple(Hyperparameter(key, Constant(value, _because(design, key))) for key, value in values.items())
+    fixed = tuple(Hyperparameter(key, Constant(value, _because(design, key, because))) for key, value in values.items())
     return replace(
         design,
         goal="The first baseline: does the initial configuration clearly beat chance?",
@@ -217,10 +223,10 @@ def baseline_design(design: Round, config: dict[str, Value] | None = None, *, na
     )
 
 
-def _because(design: Round, name: str) -> str:
-    """The design's own reason for a fixed value; else that it is where one starts."""
+def _because(design: Round, name: str, otherwise: str) -> str:
+    """The design's own reason for a fixed value, else another one."""
     own = [item.domain.because for item in design.fixed if item.name == name and isinstance(item.domain, Constant)]
-    return next((reason for reason in own if reason), "the initial choice")
+    return next((reason for reason in own if reason), otherwise)
 
 
 WORDS = Words(

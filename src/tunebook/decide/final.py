@@ -82,7 +82,7 @@ def final_design(
 
     ``attempt`` counts from 1 over trainings that were to look at the test set and did not.
     """
-    held = baseline_design(design, dict(launch.config))
+    held = baseline_design(design, dict(launch.config), because=f"that of launch {launch.number}")
     look = f"-look-{n_looks + 1}" if n_looks else ""
     attempted = f"-attempt-{attempt}" if attempt > 1 else ""
     objective = replace_metric(design.objective, metric) if with_validation else design.objective

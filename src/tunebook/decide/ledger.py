@@ -52,8 +52,8 @@ def next_launch(
         raise InputError(f"{verdict.round} has no candidate to adopt")
     if verdict.ruling is not Ruling.ADOPT and not note.strip():
         raise InputError(
-            f"the verdict on {verdict.round} is {verdict.ruling}, not adopt ({verdict.because[0]}); to overrule it, "
-            'say why with --note "..."'
+            f"the verdict on {verdict.round} is {verdict.ruling}, not adopt ({'; '.join(verdict.because[:2])}); "
+            'to overrule it, say why with --note "..."'
         )
     standing = current_launch(list(launches))
     if standing is not None and standing.config == candidate.config:

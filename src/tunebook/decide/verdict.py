@@ -142,6 +142,8 @@ def _rule(case: Case, posterior: Posterior | None, reasons: Reasons) -> tuple[Ru
     reasons.probability(
         case.candidate, posterior, case.threshold, case.complexity, case.rests_on, case.spread, case.variance
     )
+    if case.baseline.sample is not None and case.candidate.sample is not None:
+        reasons.means(case.baseline.sample.mean, case.candidate.sample.mean)
     reasons.not_borne_out(_not_borne_out(case))
     blocked = _blocked_by_failures(case, reasons) or _blocked_by_crowding(case, reasons)
     if blocked is not None:

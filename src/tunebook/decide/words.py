@@ -34,7 +34,7 @@ class Reasons:
             self._said.append("no configuration other than the baseline's could be trained in this round")
             return
         self._said.append(
-            "the ledger has no launch and the round has one setting only, so there is no baseline to compare with"
+            "no launch is in force and the round has one setting only, so there is no baseline to compare with"
         )
         self._said.append(self._told(best))
         first = "" if best.repeats else f"see whether that holds with `tunebook repeat {self._round}`, then "
@@ -55,7 +55,7 @@ class Reasons:
     def stands_in(self, trial: str, round_name: str) -> None:
         """The baseline is no launch."""
         self._said.append(
-            f"the ledger has no launch, so the baseline is {trial}, the best of {round_name}, from which this "
+            f"no launch is in force, so the baseline is {trial}, the best of {round_name}, from which this "
             "search started"
         )
 
@@ -119,7 +119,8 @@ class Reasons:
             f"(95 % interval {low:.3g} to {high:.3g})"
         )
         self._said.append(
-            f"trial standard deviation of the two {spread:.3g}, on {variance.pooled.degrees} degrees of freedom, from "
+            f"trial standard deviation of the two {spread:.3g}, on {variance.pooled.degrees} degrees of freedom of all "
+            "repeats that are known, from "
             + ("repeats; the run that won the search is left out" if rests_on is RestsOn.REPEATS else _EARLIER)
         )
         if candidate.luck > 0.0:
@@ -127,6 +128,14 @@ class Reasons:
                 f"the candidate was chosen among {candidate.n_others + 1} configurations by the same repeats: "
                 f"{candidate.luck:.3g} is taken off its mean as the expected luck of that choice"
             )
+
+    def means(self, baseline: float, candidate: float) -> None:
+        """The means of both, from which the improvement can be worked out, and why it is another one."""
+        sign = self._objective.sign
+        self._said.append(
+            f"the means are {sign * baseline:.4g} and {sign * candidate:.4g}; the improvement is their difference "
+            "pulled towards 0 as far as the runs leave it open, because most differences are small"
+        )
 
     def infeasible(self, n_infeasible: int, n_runs: int, n_baseline: int) -> None:
         """The candidate could not always be trained."""
@@ -159,7 +168,7 @@ class Reasons:
     def more_seeds(self, seeds: int, estimate: float) -> None:
         """What would settle it."""
         self._said.append(
-            f"about {seeds} more seed{'s' * (seeds > 1)} of both should settle it, if the true difference is the "
+            f"about {seeds} more seed{'s' * (seeds > 1)} of both settle it at even odds, if the true difference is the "
             f"{abs(estimate):.3g} expected now"
             if seeds < MAX_SEEDS
             else f"not even {MAX_SEEDS} more seeds would settle it: for practical purposes the two are equal"

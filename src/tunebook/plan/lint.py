@@ -32,7 +32,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+#: Rules about what has to be compared, and not tuned.
+COMPARING: tuple[Rule, ...] = (roles.optimizer_choice, roles.regularizers, roles.architecture)
+
+
 def lint(design: Round) -> tuple[Finding, ...]:
     """What the rules say about a design, most important first; each finding with its reason and its fix."""
-    found = [finding for rule in RULES for finding in rule(design)]
+    # An exploitation asks no question any more: what was compared is searched with the rest (X1).
+    rules = [rule for rule in RULES if not design.search.start_from or rule not in COMPARING]
+    found = [finding for rule in rules for finding in rule(design)]
     return tuple(sorted(found, key=by_importance))

@@ -173,12 +173,15 @@ class _Run:
 
     def tell_changes(self, record: Mapping[str, Any], counts: Mapping[Status, int]) -> None:
         """Warn when results are there that other code gave (E6); they are kept, and nobody else would notice."""
-        n_ended = counts.get(Status.COMPLETE, 0) + counts.get(Status.INFEASIBLE, 0)
-        changed = provenance.changed_sources(self.store.last_provenance(self.name), record) if n_ended else []
+        if not counts.get(Status.COMPLETE, 0) + counts.get(Status.INFEASIBLE, 0):
+            return
+        found = [(provenance.changed_sources(one, record), count) for one, count in self.store.provenances(self.name)]
+        changed = sorted({file for files, _ in found for file in files})
         if changed:
+            n_changed = sum(count for files, count in found if files)
             words = (
-                f"{' and '.join(changed)} changed since {n_ended} of these trials ran, and their results are kept; to "
-                "compare like with like, save the design under another name and run that"
+                f"{' and '.join(changed)} changed since {n_changed} of these trials ran, and their results are kept; "
+                "to compare like with like, save the design under another name and run that"
             )
             self.on_event(Warned(trial=self.name, message=words))
 

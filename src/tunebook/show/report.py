@@ -114,11 +114,11 @@ def _script_safe(value: Any) -> str:
 
 def _head(title: str, design: Round, table: TrialTable, told: Sequence[Chapter]) -> str:
     objective = table.objective
-    n_infeasible = int(table.infeasible.sum())
+    n_infeasible, n_studies = int(table.infeasible.sum()), len(study_summaries(table))
     facts = [
         f"Question: {design.question}.",
         f"Objective: {objective.metric}, {objective.direction}, {objective.reduction}.",
-        f"{count_text(len(table), 'trial')} in {count_text(len(table.studies), 'study').replace('studys', 'studies')}, "
+        f"{count_text(len(table), 'trial')} in {n_studies:,} {'study' if n_studies == 1 else 'studies'}, "
         f"{n_infeasible:,} infeasible.",
     ]
     places = [("findings", "Findings"), ("studies", "Studies")]

@@ -9,14 +9,14 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, text
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, text
 
 from tunebook.core.config import Config
 from tunebook.core.launch import Launch
 from tunebook.errors import InputError, StoreError
 from tunebook.store.engine import is_again
 from tunebook.store.rounds import key_of
-from tunebook.store.schema import attempts, launches, notes, provenances, rounds, trials
+from tunebook.store.schema import attempts, launches, notes, outcomes, provenances, rounds, trials
 from tunebook.store.values import Note, time_of
 
 _ADD_PROVENANCE = text("INSERT INTO provenances (id, record) VALUES (:id, :record) ON CONFLICT DO NOTHING")
@@ -29,13 +29,14 @@ _PROVENANCE = (
     .limit(1)
 )
 _PROVENANCE_IN = _PROVENANCE.where(trials.c.round_id == bindparam("round"))
-_LAST_PROVENANCE = (
-    select(provenances.c.record)
+_PROVENANCES_OF = (
+    select(provenances.c.record, func.count())
     .join_from(provenances, attempts)
-    .join(trials)
-    .where(trials.c.round_id == bindparam("round"))
-    .order_by(attempts.c.id.desc())
-    .limit(1)
+    .join(outcomes, outcomes.c.attempt_id == attempts.c.id)
+    .join(trials, trials.c.id == outcomes.c.trial_id)
+    .where(trials.c.round_id == bindparam("round"), outcomes.c.status.in_(("complete", "infeasible")))
+    .group_by(provenances.c.id, provenances.c.record)
+    .order_by(provenances.c.id)
 )
 _ADD_LAUNCH = text("INSERT INTO launches (number, record) VALUES (:number, :record) ON CONFLICT DO NOTHING")
 _LAUNCHES = select(launches.c.record).order_by(launches.c.number)
@@ -74,10 +75,10 @@ def provenance(connection: Connection, trial: str, round_name: str | None) -> di
     return None if record is None else dict(json.loads(record))
 
 
-def last_provenance(connection: Connection, round_name: str) -> dict[str, Any] | None:
-    """The record of the newest attempt in a round."""
-    record = connection.execute(_LAST_PROVENANCE, {"round": key_of(connection, round_name)}).scalar()
-    return None if record is None else dict(json.loads(record))
+def provenances_of(connection: Connection, round_name: str) -> list[tuple[dict[str, Any], int]]:
+    """The records under which the results of a round came about, each with the number of its trials."""
+    found = connection.execute(_PROVENANCES_OF, {"round": key_of(connection, round_name)}).all()
+    return [(dict(json.loads(record)), count) for record, count in found]
 
 
 def append_launch(connection: Connection, launch: Launch) -> None:

@@ -252,9 +252,9 @@ class Store:
         """How the newest attempt of a trial (by name or id) was run; of all rounds unless one is named."""
         return self._database.read(records.provenance, trial, round)
 
-    def last_provenance(self, round: str) -> Mapping[str, Any] | None:  # noqa: A002
-        """How the newest attempt of a round was run; None before the first."""
-        return self._database.read(records.last_provenance, round)
+    def provenances(self, round: str) -> Sequence[tuple[Mapping[str, Any], int]]:  # noqa: A002
+        """How the results of a round came about: every different record with the number of its trials."""
+        return self._database.read(records.provenances_of, round)
 
     def append_launch(self, launch: Launch) -> None:
         """Add to the ledger; ``StoreError`` when it has this number already."""

@@ -77,7 +77,9 @@ def rollback(
 
 def _write(store: Store, root: Path, launch: Launch, design: Round) -> None:
     """Write the design that trains a launch again, and the launch itself into the ledger."""
-    held = baseline.baseline_design(design, dict(launch.config), name=ledger.design_name(launch))
+    is_first = launch.round == design.name and not design.searched
+    because = "the initial choice" if is_first else f"adopted as launch {launch.number}, from {launch.round}"
+    held = baseline.baseline_design(design, dict(launch.config), name=ledger.design_name(launch), because=because)
     again = replace(held, goal=f"Train launch {launch.number} again: trial {launch.trial} of {launch.round}")
     folder = root / ROUNDS
     folder.mkdir(exist_ok=True)

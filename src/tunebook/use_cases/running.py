@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,10 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from tunebook.core.round import Round
+from tunebook.errors import InputError, Problem
 from tunebook.plan.folder import EXECUTOR, read_settings
+from tunebook.run.command import check_program, search_path
+from tunebook.run.pipeline import missing_pipeline
 from tunebook.run.run import RunReport, run_round
 from tunebook.run.supervisor import Refill
 from tunebook.store.store import Store
+
+
+def check_pipeline(design: Round, root: Path, store: Store | None) -> None:
+    """``InputError`` when the pipeline or the program of a round that ``store`` does not have yet is not there: before
+    anything is stored, so that what is refused leaves nothing behind.
+    """
+    if store is not None and design.name in {row.name for row in store.rounds()}:
+        return
+    if design.command is not None:
+        check_program(design.command, root, search_path(os.environ))
+    missing = missing_pipeline(design.pipeline, root)
+    if missing:
+        raise InputError([Problem(key=("pipeline",), message=missing)])
 
 
 @dataclass(frozen=True, slots=True)
