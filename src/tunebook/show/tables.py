@@ -37,6 +37,11 @@ class RoundStatus:
     seconds_left: float | None = None
 
     @property
+    def n_results(self) -> int:
+        """How many trials ended in a way that says something."""
+        return self.counts.get(Status.COMPLETE, 0) + self.counts.get(Status.INFEASIBLE, 0)
+
+    @property
     def has_only_failed(self) -> bool:
         """Whether every trial failed, so that nothing was learned."""
         return 0 < self.counts.get(Status.FAILED, 0) == sum(self.counts.values())
