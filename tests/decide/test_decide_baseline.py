@@ -128,3 +128,11 @@ def test_a_launch_is_judged_by_another_objective_where_its_runs_logged_it():
     assert Baseline.of(entry, both, loss).objective == loss
     assert Baseline.of(entry, found, loss).objective.metric == "valid/error"
     assert Baseline.of(entry, both).values == (0.1, 0.2, 0.3)
+
+
+def test_a_launch_that_beats_no_chance_of_another_round_keeps_its_own_objective():
+    best = config(False, 1e-3)
+    found = evidence([run(best, 0.1), *repeats(best, [0.2, 0.3])], name="01")
+    entry = Launch(number=0, round="01", trial=found.trials[0].name, config=Config(best), at=NOW)
+    strict = Objective(metric=METRIC, chance=0.05)
+    assert Baseline.of(entry, found, strict).objective == found.round.objective
