@@ -150,3 +150,28 @@ def test_adopting_at_095_with_five_repeats(gap, least, most):
         a, b = gap + rng.standard_normal(5), rng.standard_normal(5)
         hits += of(list(a), list(b)).above() >= 0.95
     assert least <= hits / n_worlds <= most
+
+
+@pytest.mark.parametrize("gap", [0.7, 0.9, 1.1])
+def test_the_seeds_asked_for_settle_it_at_the_expected_difference_and_one_less_does_not(gap):
+    """Worked out again from what the seeds would show: runs around the difference that is expected now."""
+    rng = np.random.default_rng(7)
+    noise = rng.normal(size=5)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    a, b = Sample.of(gap + noise), Sample.of(-noise)
+    variance = trial_variance([a, b])
+    seeds = seeds_to_settle(a, b, variance, threshold=0.95, material=0.01)
+    expected = difference(a, b, variance).mean
+    off = (a.mean - b.mean - expected) / 2
+
+    def later(sample: Sample, centre: float, further: int) -> Sample:
+        mean = (sample.n * sample.mean + further * centre) / (sample.n + further)
+        spread = float(np.exp((variance.weight * np.log(variance.of(sample)[0])).sum()))
+        return Sample(mean=mean, n=sample.n + further, squares=sample.squares + further * spread)
+
+    def chance(further: int) -> float:
+        return difference(later(a, a.mean - off, further), later(b, b.mean + off, further), variance).above(0.0)
+
+    assert 1 < seeds < 100
+    assert chance(seeds) >= 0.95
+    assert chance(seeds - 1) < 0.95
