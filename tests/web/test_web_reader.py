@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -222,6 +222,21 @@ def test_a_child_that_ends_without_an_answer_is_told(
     with pytest.raises(TunebookError, match="ended early with status 3"):
         processes("findings", paged, NAME, None)
     assert not processes._children
+
+
+def test_a_job_that_the_end_of_the_page_cuts_off_is_told_so(
+    paged: Project, processes: analyst.Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analyst, "CHILD", "import sys; sys.stdin.read()")  # reads the job and never answers
+    write = analyst.write_message
+
+    def write_and_close(pipe: IO[bytes], message: bytes) -> None:
+        write(pipe, message)
+        processes.close()
+
+    monkeypatch.setattr(analyst, "write_message", write_and_close)
+    with pytest.raises(TunebookError, match="the page is closing"):
+        processes("findings", paged, NAME, None)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from tunebook.errors import TunebookError
 from tunebook.project import Project
 from tunebook.show.data.axes import Axis
 from tunebook.show.data.marks import Mark
+from tunebook.web.late import CLOSING
 
 if TYPE_CHECKING:
     from tunebook.core.verdict import Verdict
@@ -131,7 +132,8 @@ class Processes:
         child = self._started()
         answer = self._answer(child, asked)
         if answer is None:
-            raise TunebookError(f"the checks ended early with status {self._ended(child)}")
+            status = self._ended(child)
+            raise TunebookError(CLOSING if self._is_closed else f"the checks ended early with status {status}")
         return pickle.loads(answer)
 
     def _rested(self) -> subprocess.Popen[bytes] | None:
@@ -146,7 +148,7 @@ class Processes:
     def _started(self) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._is_closed:
-                raise TunebookError("the page is closing")
+                raise TunebookError(CLOSING)
             # A group of its own: Ctrl-C at the terminal is for the server, which ends its children.
             child = subprocess.Popen(
                 [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0

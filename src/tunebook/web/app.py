@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -25,7 +26,7 @@ from tunebook.errors import InputError, StoreError, TunebookError
 from tunebook.show.theme import template
 from tunebook.web.addresses import READS, WRITES
 from tunebook.web.guard import COOKIE, HEADERS, LARGEST_BODY, Guard
-from tunebook.web.late import Late
+from tunebook.web.late import CLOSING, Late
 
 #: Seconds between questions about the version of a round, and between signs of life to a listening page.
 POLL, BEAT = 1.0, 15.0
@@ -71,6 +72,33 @@ class Guarded:
         return await self._app(scope, receive, with_headers)
 
 
+class Stoppable:
+    """Ends a request that is cut off because the server stops with a word to the page, not with a traceback."""
+
+    def __init__(self, app: ASGIApp, late: Late) -> None:
+        self._app = app
+        self._late = late
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        has_started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if not self._late.is_closed:
+                raise
+            if has_started:  # the rest of a stream: an empty end, since its length was never promised
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await JSONResponse({"error": CLOSING}, status_code=503)(scope, receive, send)
+
+
 def make_app(late: Late, guard: Guard) -> ASGIApp:
     """The page of one project under the rules of ``guard``."""
     routes = [Route("/", _static("index.html")), Route("/api/events", _events(late)), Route(PLOTLY, _plotly)]
@@ -80,7 +108,7 @@ def make_app(late: Late, guard: Guard) -> ASGIApp:
     routes += [Route(f"/api/{name}", _read(late, name)) for name in READS if name != "report"]
     routes += [Route(f"/api/{name}", _write(late, name), methods=["POST"]) for name in WRITES]
     routes += [Route("/report", _report(late)), Route("/api/settings", _settings(guard))]
-    return Guarded(Starlette(routes=routes), guard)
+    return Guarded(Stoppable(Starlette(routes=routes), late), guard)
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
