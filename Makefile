@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+# Slow tests that start servers and clusters, kill processes and wait for leases: they want the machine to themselves.
+ALONE := tests/contract tests/run tests/store
 DEMO := demo
 TUNEBOOK = cd $(DEMO) && ../$(BIN)/tunebook
 
@@ -36,7 +38,8 @@ test: setup ## the default tests, under 8 minutes on two cores
 	$(BIN)/pytest -n $(WORKERS)
 
 test-slow: setup ## processes, real PostgreSQL, long training
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n $(WORKERS) $(ALONE:%=--ignore=%)
+	$(BIN)/pytest -m slow $(ALONE)
 
 lint: setup ## style and types
 	$(BIN)/ruff check .
