@@ -117,12 +117,23 @@ def test_an_interrupted_repeat_goes_on_with_the_seeds_it_chose(project, monkeypa
         trial.log(0, {"valid/error": trial["learning_rate"] + trial.seed % 7})
 
     project.run(design(), executor="inline", function=train)
+    (project.root / "train.py").write_text("def train(trial): ...")
     ran = []
     monkeypatch.setattr(Runner, "run", lambda self, *args, **how: ran.append(args))
     project.repeat("01-python", seeds=3, executor="inline")
     project.repeat("01-python", seeds=3, executor="inline")
     assert len(ran) == 2
     assert len(project.evidence("01-python").trials) == 4 + 3
+
+
+def test_repeats_that_cannot_run_are_not_planned(project):
+    def train(trial: tunebook.Trial) -> None:
+        trial.log(0, {"valid/error": trial["learning_rate"]})
+
+    project.run(design(), executor="inline", function=train)
+    with pytest.raises(InputError, match=r"there is no file .*train\.py"):
+        project.repeat("01-python", seeds=3, executor="inline")
+    assert len(project.evidence("01-python").trials) == 4
 
 
 def test_a_store_that_was_named_has_to_be_there(tmp_path):

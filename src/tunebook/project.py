@@ -275,6 +275,8 @@ class Project:
     ) -> RunReport:
         """Run the best trial of every setting and the baseline again with other seeds (D1)."""
         evidence = self.evidence(round_name)
+        if executor in LOCAL:
+            use_cases.running.check_pipeline(evidence.round, self.root, None)
         use_cases.deciding.plan_repeats(self.store, evidence, self.launches(), trials, seeds, now=self._clock())
         return self._runner.run(
             evidence.name, evidence.round, workers=workers, executor=executor, on_event=on_event, options=options
@@ -315,11 +317,11 @@ class Project:
             self.store, self.root, self.launches(), verdict, now=self._clock(), who=who or user(), note=note
         )
 
-    def keep(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> str:
-        """Record that the baseline stays, and why; returns what was written."""
-        said = f"kept the baseline ({verdict.ruling}; {who or user()}): {note or '; '.join(verdict.because)}"
-        self.store.add_note(verdict.round, None, said, self._clock())
-        return said
+    def keep(self, verdict: Verdict, *, note: str = "", who: str | None = None) -> Launch:
+        """Record in the ledger that the baseline stays, and why; the entry. ``InputError`` where there is none."""
+        return use_cases.launching.keep(
+            self.store, self.launches(), verdict, now=self._clock(), who=who or user(), note=note
+        )
 
     def next_round(
         self, round_name: str, *, name: str = "", longer: str | None = None, objective: str | Objective | None = None

@@ -65,8 +65,9 @@ def test_a_clear_improvement_is_adopted_and_can_be_rolled_back(repeated, tuneboo
     assert verdict["configuration"]["probability_of_improvement"] >= verdict["threshold"] == 0.95
     assert verdict["settings"][0]["setting"] == {"use_it": True}
 
-    adopted = tunebook("decide", "01-it", "--adopt", "--json").document
-    assert adopted["launch"] == 0
+    adopted = tunebook("decide", "01-it", "--adopt").out
+    assert "Launch 0: trial" in adopted
+    assert "reproduce: tunebook run launch-0" in adopted
     shown = tunebook("ledger", "show", 0, "--json").document
     assert shown["trial"] == verdict["candidate"]["trial"]
     assert shown["command"]
@@ -81,8 +82,18 @@ def test_a_clear_improvement_is_adopted_and_can_be_rolled_back(repeated, tuneboo
 
 
 def test_keeping_changes_no_launch(repeated, tunebook):
-    assert tunebook("decide", "01-it", "--keep", "--note", "not now").status == 0
-    assert tunebook("ledger", "--json").document["launches"] == []
+    kept = tunebook("decide", "01-it", "--keep", "--note", "not now", "--json")
+    assert (kept.status, kept.document["entry"]) == (0, 0)
+    ledger = tunebook("ledger", "--json").document
+    assert ledger["current"] is None
+    [entry] = ledger["launches"]
+    assert (entry["keeps"], entry["note"]) == (True, "not now")
+    assert (entry["trial"], entry["config"]) == (
+        kept.document["baseline"]["trial"],
+        kept.document["baseline"]["config"],
+    )
+    assert "the baseline stayed after 01-it" in tunebook("ledger", "show", 0).out
+    assert tunebook("ledger", "rollback", 0).status == 2
     both = tunebook("decide", "01-it", "--keep", "--adopt")
     assert both.status == 2
 

@@ -449,8 +449,10 @@ class TestRecords:
         store.append_launch(launch)
         with pytest.raises(StoreError, match="launch 0 is already"):
             store.append_launch(replace(launch, note="again"))
-        store.append_launch(replace(launch, number=1, rolls_back=0))
-        assert store.launches() == [launch, replace(launch, number=1, rolls_back=0)]
+        more = [replace(launch, number=1, rolls_back=0), replace(launch, number=2, keeps=True)]
+        for entry in more:
+            store.append_launch(entry)
+        assert store.launches() == [launch, *more]
 
     def test_notes_stand_with_round_and_trial(self, store: Store) -> None:
         with_round(with_round(store, 1), 1, "other")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,6 +21,7 @@ from tunebook.core.verdict import (
 from tunebook.decide.ledger import (
     first_launch,
     is_overruled,
+    kept,
     next_launch,
     pipeline_fingerprint,
     reproduce_command,
@@ -104,6 +106,26 @@ def test_a_roll_back_that_makes_no_sense_is_refused(number, words):
     found.append(rollback(found, 1, now=NOW))
     with pytest.raises(InputError, match=words):
         rollback(found, number, now=NOW)
+
+
+def test_keeping_the_baseline_is_an_entry_and_no_launch():
+    found = ledger(1)
+    stays = Contender(trial="b", config=found[0].config, repeats=5)
+    entry = kept(found, replace(verdict(Ruling.KEEP), baseline=stays), now=NOW, who="ada", note="as it was")
+    assert (entry.number, entry.trial, entry.config, entry.revision) == (1, "b", found[0].config, "abc")
+    assert (entry.keeps, entry.is_launch, is_overruled(entry)) == (True, False, False)
+    assert entry.evidence["verdict"] == "keep"
+    assert current_launch([*found, entry]).number == 0
+    with pytest.raises(InputError, match="the baseline stayed; there is nothing to take back"):
+        rollback([*found, entry], 1, now=NOW)
+
+
+def test_no_baseline_cannot_be_kept():
+    lone = verdict()
+    for none in (lone, replace(lone, baseline=lone.candidate)):
+        with pytest.raises(InputError, match="no baseline that could be kept"):
+            kept([], none, now=NOW)
+    assert kept(ledger(1), replace(lone, baseline=lone.candidate), now=NOW).keeps
 
 
 def test_an_empty_ledger_says_so():

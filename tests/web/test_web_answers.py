@@ -191,9 +191,13 @@ def test_adopting_writes_the_launch_that_was_shown(client: TestClient, paged: Pr
 
 
 def test_keeping_the_baseline_is_recorded(client: TestClient, paged: Project) -> None:
-    assert change(client, "keep", {"round": NAME, "note": "not now"}).status_code == 200
-    [kept] = paged.store.notes(NAME)
-    assert "not now" in kept.text
+    assert change(client, "keep", {"round": NAME, "note": "not now"}).json()["entry"] == 0
+    [said] = paged.store.notes(NAME)
+    assert "not now" in said.text
+    [entry] = paged.launches()
+    assert (entry.keeps, entry.round, entry.note) == (True, NAME, "not now")
+    story = client.get("/api/project").json()
+    assert (story["current"], story["improvement"]) == (None, None)
 
 
 def test_the_next_design_is_saved_and_reads_back(client: TestClient, paged: Project) -> None:

@@ -136,13 +136,11 @@ def decide(
             raise InputError("--adopt and --keep are both given; choose one")
         with Project.open(project, store=store) as opened:
             verdict = opened.decide(round_name, complexity=complexity, objective=objective)
-            launch = opened.adopt(verdict, note=note) if adopt else None
-            kept = opened.keep(verdict, note=note) if keep else ""
-        document = verdict.to_mapping() | ({"launch": launch.number} if launch else {})
+            entry = opened.adopt(verdict, note=note) if adopt else opened.keep(verdict, note=note) if keep else None
+        document = verdict.to_mapping() | ({"entry" if entry.keeps else "launch": entry.number} if entry else {})
         shown = [
-            lambda: decisions.verdict(verdict, is_written=launch is not None),
-            *([lambda: decisions.launch(launch)] if launch else []),
-            *([lambda: f"Recorded with the round: {kept}"] if kept else []),
+            lambda: decisions.verdict(verdict, is_written=entry is not None),
+            *([lambda: decisions.launch(entry)] if entry else []),
         ]
         output.show(document, *shown)
 

@@ -16,7 +16,8 @@ class Launch:
 
     ``evidence`` holds the numbers the decision rests on, as the ``decide`` command shows them;
     ``rolls_back`` names a launch that this one takes out of force, ``examines`` one whose final training and
-    evaluation on the test set this entry records (X2); neither is a launch of its own.
+    evaluation on the test set this entry records (X2); an entry that ``keeps`` records that the baseline,
+    whose trial and configuration it has, stayed (D4). None of these is a launch of its own.
     """
 
     number: int
@@ -32,6 +33,7 @@ class Launch:
     test_set_looked_at: bool = False
     rolls_back: int | None = None
     examines: int | None = None
+    keeps: bool = False
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
@@ -42,7 +44,7 @@ class Launch:
     @property
     def is_launch(self) -> bool:
         """Whether the entry adopts a configuration, and is not about another entry."""
-        return self.rolls_back is None and self.examines is None
+        return self.rolls_back is None and self.examines is None and not self.keeps
 
     def to_mapping(self) -> dict[str, Any]:
         """The entry as JSON shows it."""
@@ -60,6 +62,7 @@ class Launch:
             "test_set_looked_at": self.test_set_looked_at,
             "rolls_back": self.rolls_back,
             "examines": self.examines,
+            "keeps": self.keeps,
         }
 
 

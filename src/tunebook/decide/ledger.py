@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +63,27 @@ def next_launch(
                   revision=revision, command=command, test_set_looked_at=test_set_looked_at)  # fmt: skip
 
 
+def kept(
+    launches: Sequence[Launch],
+    verdict: Verdict,
+    *,
+    now: datetime,
+    who: str | None = None,
+    note: str = "",
+) -> Launch:
+    """The entry which records that the baseline stays, with the verdict at that time; ``InputError`` without one."""
+    standing = current_launch(list(launches))
+    if verdict.baseline is None or (standing is None and verdict.baseline == verdict.candidate):
+        raise InputError(
+            f"{verdict.round} has no baseline that could be kept; adopt its candidate, or train one with "
+            "`tunebook baseline DESIGN`"
+        )
+    revision = standing.revision if standing else None
+    entry = _entry(launches, verdict.round, verdict.baseline, verdict.to_mapping(), now=now, who=who, note=note,
+                   revision=revision, command=None, test_set_looked_at=False)  # fmt: skip
+    return replace(entry, keeps=True)
+
+
 def first_launch(
     launches: Sequence[Launch],
     round_name: str,
@@ -88,7 +109,7 @@ def rollback(
 ) -> Launch:
     """The entry that takes launch ``number`` out of force; nothing is deleted.
 
-    ``InputError``: no such launch, an entry that itself is a roll-back, or one rolled back before.
+    ``InputError``: no such launch, an entry that is no launch itself, or one rolled back before.
     """
     by_number = {launch.number: launch for launch in launches}
     target = by_number.get(number)
@@ -97,6 +118,8 @@ def rollback(
         raise InputError(f"the ledger has no launch {number}; there are: {there}")
     if target.examines is not None:
         raise InputError(f"entry {number} records the test set of launch {target.examines}; that cannot be undone")
+    if target.keeps:
+        raise InputError(f"entry {number} records that the baseline stayed; there is nothing to take back")
     if target.rolls_back is not None:
         raise InputError(
             f"entry {number} is the roll-back of launch {target.rolls_back}; to have that launch back, adopt it again"

@@ -101,6 +101,8 @@ def launch(entry: Launch) -> RenderableType:
         head = f"Entry {entry.number} takes launch {entry.rolls_back} out of force"
     elif entry.examines is not None:
         head = f"Entry {entry.number} records the test set of launch {entry.examines}: trial {entry.trial}"
+    elif entry.keeps:
+        head = f"Entry {entry.number} records that the baseline stayed after {entry.round}: trial {entry.trial}"
     else:
         head = f"Launch {entry.number}: trial {entry.trial} of {entry.round}"
     facts = {
@@ -159,6 +161,8 @@ def ledger(launches: Sequence[Launch], current: Launch | None) -> RenderableType
             what = f"takes back {entry.rolls_back}"
         elif entry.examines is not None:
             what = f"test set of {entry.examines}"
+        elif entry.keeps:
+            what = f"keeps {entry.trial}"
         made.add_row(mark, str(entry.number), entry.round, what, entry.at.isoformat(timespec="minutes"), entry.note)
     return made
 

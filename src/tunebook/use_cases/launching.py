@@ -42,8 +42,7 @@ def launch_first(
         note=note,
         revision=revision(store, design.name, evidence.trials[0].name),
     )
-    _write(store, root, launch, design)
-    return launch
+    return _written(store, root, launch, design)
 
 
 def adopt(
@@ -62,8 +61,18 @@ def adopt(
     launch = ledger.next_launch(
         launches, verdict, now=now, who=who, note=note, revision=revision(store, verdict.round, trial)
     )
-    _write(store, root, launch, design)
-    return launch
+    return _written(store, root, launch, design)
+
+
+def keep(
+    store: Store, launches: Sequence[Launch], verdict: Verdict, *, now: datetime, who: str | None, note: str
+) -> Launch:
+    """Record in the ledger, and with the round, that the baseline stays."""
+    entry = ledger.kept(launches, verdict, now=now, who=who, note=note)
+    store.append_launch(entry)
+    said = f"kept the baseline ({verdict.ruling}; {who}): {note or '; '.join(verdict.because)}"
+    store.add_note(verdict.round, None, said, now)
+    return entry
 
 
 def rollback(
@@ -75,8 +84,8 @@ def rollback(
     return launch
 
 
-def _write(store: Store, root: Path, launch: Launch, design: Round) -> None:
-    """Write the design that trains a launch again, and the launch itself into the ledger."""
+def _written(store: Store, root: Path, launch: Launch, design: Round) -> Launch:
+    """The launch with the command that trains it again, after its design and its entry in the ledger are written."""
     is_first = launch.round == design.name and not design.searched
     because = "the initial choice" if is_first else f"adopted as launch {launch.number}, from {launch.round}"
     held = baseline.baseline_design(design, dict(launch.config), name=ledger.design_name(launch), because=because)
@@ -84,4 +93,6 @@ def _write(store: Store, root: Path, launch: Launch, design: Round) -> None:
     folder = root / ROUNDS
     folder.mkdir(exist_ok=True)
     again.save(folder / f"{again.name}.toml")
-    store.append_launch(replace(launch, command=ledger.reproduce_command(design, launch)))
+    entry = replace(launch, command=ledger.reproduce_command(design, launch))
+    store.append_launch(entry)
+    return entry

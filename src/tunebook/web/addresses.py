@@ -24,3 +24,6 @@ WRITES: Mapping[str, str] = {
     "save-next": "tunebook.web.answers:save_next",
     "note": "tunebook.web.answers:note",
 }
+
+#: What is answered everywhere while the server stops.
+CLOSING = "the page is closing"

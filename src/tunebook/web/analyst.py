@@ -21,7 +21,7 @@ from tunebook.errors import TunebookError
 from tunebook.project import Project
 from tunebook.show.data.axes import Axis
 from tunebook.show.data.marks import Mark
-from tunebook.web.late import CLOSING
+from tunebook.web.addresses import CLOSING
 
 if TYPE_CHECKING:
     from tunebook.core.verdict import Verdict

@@ -166,9 +166,9 @@ def adopt(reader: Reader, fields: Query) -> dict[str, Any]:
 def keep(reader: Reader, fields: Query) -> dict[str, Any]:
     """Record that the baseline stays."""
     found = reader.verdict(_name(reader, fields), _objective(fields), _complexity(fields))
-    said = reader.project.keep(found, note=_note(fields))
+    entry = reader.project.keep(found, note=_note(fields))
     reader.changed()
-    return {"said": said}
+    return {"entry": entry.number, "trial": entry.trial}
 
 
 def propose(reader: Reader, query: Query) -> dict[str, Any]:

@@ -24,9 +24,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tunebook._optional import require
 from tunebook.errors import InputError, StoreError, TunebookError
 from tunebook.show.theme import template
-from tunebook.web.addresses import READS, WRITES
+from tunebook.web.addresses import CLOSING, READS, WRITES
 from tunebook.web.guard import COOKIE, HEADERS, LARGEST_BODY, Guard
-from tunebook.web.late import CLOSING, Late
+from tunebook.web.late import Late
 
 #: Seconds between questions about the version of a round, and between signs of life to a listening page.
 POLL, BEAT = 1.0, 15.0

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tunebook.web.analyst import Processes
     from tunebook.web.reader import Reader
 
-#: What a page is told that asks while the server stops.
-CLOSING = "the page is closing"
 JSON, PACKED = "application/json", "application/octet-stream"
 
 

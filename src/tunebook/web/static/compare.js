@@ -130,7 +130,10 @@ function keepForm(found, context) {
   const note = h("textarea", { name: "note", "aria-label": "Why", placeholder: "Why (optional: the verdict's reasons are kept)" });
   return h("details", { id: "keep" }, h("summary", {}, "Keep the baseline"), h("form", { onsubmit: async (event) => {
     event.preventDefault();
-    await attempt(context, async () => (await post("keep", { ...base(found, context), note: note.value })).said);
+    await attempt(context, async () => {
+      const done = await post("keep", { ...base(found, context), note: note.value });
+      return [`Entry ${done.entry} of the ledger records that ${done.trial} stays the baseline: `, h("a", { href: "#/" }, "see the project")];
+    });
   } }, note, h("button", { type: "submit" }, "Record that the baseline stays")));
 }
 

@@ -76,15 +76,15 @@ function story(round, found, verdicts) {
   if (round.is_final) return lastTraining(round, found);
   const launches = found.launches.filter((launch) => launch.round === round.round && launch.examines === null);
   const cut = found.launches.filter((launch) => launch.rolls_back !== null).map((launch) => launch.rolls_back);
-  return h("li", { class: launches.length ? "launched" : null },
+  return h("li", { class: launches.some((launch) => !launch.keeps) ? "launched" : null },
     h("h3", {}, h("a", { href: address("round", [round.round]) }, `${round.number}. ${round.round}`), " ",
-      launches.map((launch) => launch.rolls_back === null
+      launches.map((launch) => launch.keeps ? h("span", { class: "badge keep" }, "baseline kept") : launch.rolls_back === null
         ? h("span", { class: "badge launch" }, `launch ${launch.launch}${launch.launch === found.current ? ", in force" : ""}${cut.includes(launch.launch) ? ", rolled back" : ""}`)
         : h("span", { class: "badge unresolved" }, `takes back ${launch.rolls_back}`))),
     h("p", {}, round.goal),
     h("p", { class: "small quiet" }, counted(round.trials), round.origin === "native" ? "" : ` · imported (${round.origin})`),
     progressOf(round.trials),
-    adopted(launches.filter((launch) => launch.rolls_back === null && !cut.includes(launch.launch)).at(-1), round)
+    adopted(launches.filter((launch) => launch.rolls_back === null && !launch.keeps && !cut.includes(launch.launch)).at(-1), round)
       ?? h("p", { "data-verdict": round.round }, verdicts.has(round.round) ? verdicts.get(round.round).words : h("span", { class: "quiet" }, "The comparison is being worked out…")),
     parts(found.rounds.filter((other) => other.part_of === round.round)),
     round.notes.slice(-1).map((note) => h("p", { class: "small quiet" }, `Note: ${note.text}`)));
@@ -134,6 +134,7 @@ async function tellVerdict(target, round, verdicts, version) {
 
 function entryWords(entry) {
   if (entry.examines !== null) return `entry ${entry.launch}: test set of launch ${entry.examines}, ${testWords(entry)}`;
+  if (entry.keeps) return `entry ${entry.launch}: the baseline stayed`;
   return entry.rolls_back === null ? `launch ${entry.launch}` : `entry ${entry.launch} takes back ${entry.rolls_back}`;
 }
 
