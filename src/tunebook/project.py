@@ -193,6 +193,14 @@ class Project:
             options=options,
         )
 
+    def why_not_run(self, design: Round) -> str:
+        """Why the pipeline or the program of a design cannot be run on this machine; nothing where it can."""
+        try:
+            use_cases.running.check_pipeline(design, self.root, None)
+        except InputError as error:
+            return "; ".join(problem.message for problem in error.problems)
+        return ""
+
     def plan(self, design: str | Path | Round) -> Round:
         """Store a design as the one in force and its trials as the plan; runs nothing, changes no result."""
         wanted = self.design(design)

@@ -132,3 +132,6 @@ def test_check_says_what_run_will_refuse(project, tunebook):
     assert answer.status == 0
     assert "there is no file" in answer.err
     assert "there is no file" not in answer.out
+    design = broken(project, 'pipeline = "train.py:train"', 'command = ["./trian", "{learning_rate}"]')
+    said = " ".join(tunebook("check", design).out.split())
+    assert "`tunebook run` will refuse this: './trian' cannot be run" in said

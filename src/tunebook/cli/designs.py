@@ -50,16 +50,15 @@ def check(
     output = Output(as_json=as_json)
     with reported(output):
         from tunebook.project import Project
-        from tunebook.run.pipeline import missing_pipeline
         from tunebook.show import screens
 
         opened = Project.for_design(design, folder=project, store=store)
         wanted = opened.design(design)
         summary = opened.check(wanted, workers=workers)
         output.show(summary.to_mapping(), lambda: screens.plan(summary, wanted))
-        missing = missing_pipeline(wanted.pipeline, opened.root)
-        if missing:
-            output.say(f"`tunebook run` will refuse this: {missing}")
+        refused = opened.why_not_run(wanted)
+        if refused:
+            output.say(f"`tunebook run` will refuse this: {refused}")
         exit_if_blocked(strict, (finding.severity for finding in summary.findings))
 
 
