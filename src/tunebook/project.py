@@ -178,9 +178,12 @@ class Project:
         failed another try, after their code was mended; results are never run twice.
         """
         given = self.design(design)
+        use_cases.running.check_start(given, self._store_if_any)
         if function is None and executor in LOCAL:
-            use_cases.running.check_pipeline(given, self.root, self._store_if_any)
-        wanted = self.plan(given)
+            use_cases.running.check_runs(given, self.root, self._store_if_any)
+        wanted, retired = self._planned(given)
+        if retired and on_event is not None:
+            on_event(use_cases.running.put_aside(wanted, retired))
         if retry_failed:
             self.store.reopen_failed(wanted.name, now=self._clock())
         return self._runner.run(
@@ -194,22 +197,25 @@ class Project:
         )
 
     def why_not_run(self, design: Round) -> str:
-        """Why the pipeline or the program of a design cannot be run on this machine; nothing where it can."""
+        """Why a design cannot be run on this machine: pipeline, program or earlier round are missing; else nothing."""
         try:
-            use_cases.running.check_pipeline(design, self.root, None)
+            use_cases.running.check_pipeline(design, self.root)
+            use_cases.running.check_start(design, self._store_if_any)
         except InputError as error:
             return "; ".join(problem.message for problem in error.problems)
         return ""
 
     def plan(self, design: str | Path | Round) -> Round:
         """Store a design as the one in force and its trials as the plan; runs nothing, changes no result."""
-        wanted = self.design(design)
+        return self._planned(self.design(design))[0]
+
+    def _planned(self, wanted: Round) -> tuple[Round, int]:
+        """The design, now in force, and how many trials the plan does not hold any more."""
         if not wanted.name:
             raise InputError("this round has no name; give it one, as in Round(name='01-baseline', ...)")
         specs = use_cases.designing.plan(wanted, self._store_if_any)
         self.store.save_round(wanted.name, wanted, now=self._clock())
-        self.store.sync_trials(wanted.name, specs, now=self._clock())
-        return wanted
+        return wanted, self.store.sync_trials(wanted.name, specs, now=self._clock()).retired
 
     def status(self, round_name: str | None = None) -> tuple[RoundStatus, ...]:
         """How far every round is, or one of them."""
@@ -284,7 +290,7 @@ class Project:
         """Run the best trial of every setting and the baseline again with other seeds (D1)."""
         evidence = self.evidence(round_name)
         if executor in LOCAL:
-            use_cases.running.check_pipeline(evidence.round, self.root, None)
+            use_cases.running.check_pipeline(evidence.round, self.root)
         use_cases.deciding.plan_repeats(self.store, evidence, self.launches(), trials, seeds, now=self._clock())
         return self._runner.run(
             evidence.name, evidence.round, workers=workers, executor=executor, on_event=on_event, options=options
@@ -363,12 +369,18 @@ class Project:
 
     # -- exploiting --------------------------------------------------------------------------
 
-    def exploitation(self, round_name: str, *, trials: int | None = None) -> tuple[Refined, Path, bool]:
+    def exploitation(
+        self, round_name: str, *, trials: int | None = None, is_to_run: bool = False
+    ) -> tuple[Refined, Path, bool]:
         """The design that exploits a round, its file, and whether that is new; runs nothing (X1).
 
         The design searches the good region from the round's trials on. A file of it that is there already is
-        taken as it stands, so that a person can edit it; ``trials`` wins over its number of trials.
+        taken as it stands, so that a person can edit it; ``trials`` wins over its number of trials. What
+        ``is_to_run`` here and cannot is refused before anything is written.
         """
+        if is_to_run:
+            store = self.known_store
+            use_cases.running.check_pipeline(store.design(store.resolve(str(round_name))), self.root)
         return use_cases.exploiting.design_file(self.known_store, self.root, self.learn(round_name), trials)
 
     def trial_of(self, round_name: str, config: Mapping[str, Value]) -> tuple[str, str] | None:

@@ -116,7 +116,9 @@ def test_json_has_no_word_for_what_is_not_finite():
 
 def test_a_mended_metric_name_loses_no_trial(project, tunebook):
     design = broken(project, 'metric = "valid/error"', 'metric = "valid/eror"')
-    assert tunebook("run", design, "--executor", "inline").status == 2
+    refused = tunebook("run", design, "--executor", "inline")
+    assert refused.status == 2
+    assert "did you mean 'valid/error'?" in refused.err
     broken(project, 'metric = "valid/eror"', 'metric = "valid/error"')
     counts = tunebook("run", design, "--executor", "inline", "--json").document["trials"]
     assert (counts["failed"], counts["pending"]) == (0, 0)

@@ -9,17 +9,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from run.round_kit import HONEST, NAME, Project, honest_curve, honest_loss, kill, wait_until
-from tunebook.core.outcome import Cause, Status
+from tunebook.core.config import Config
+from tunebook.core.outcome import Cause, Outcome, Status
 from tunebook.errors import InputError, Interrupted
 from tunebook.run import processes
 from tunebook.run.events import Event, Progress, TrialEnded, TrialStarted
 from tunebook.run.run import run_round
+from tunebook.store.packing import CurveBlock
+from tunebook.store.values import Owner
 
 #: Waits at step 5 until somebody makes the file "go" beside the pipeline.
 WAITING = (
@@ -90,8 +96,10 @@ def test_the_next_run_takes_over_from_a_killed_one(tmp_path: Path) -> None:
     (token,) = {lease.owner.id for lease in project.store.leases(NAME)}
     assert len(descendants(token)) >= 3
     kill(first)
-    (tmp_path / "go").touch()
-    project.run(workers=2)
+    # Not before the next run has begun: what the killed one left behind may live a little longer and train on.
+    project.run(
+        workers=2, on_event=lambda event: (tmp_path / "go").touch() if isinstance(event, TrialStarted) else None
+    )
     assert descendants(token) == []
     assert [event.start_step for event in project.heard(TrialStarted)] == [4, 4]
     assert [row.attempts for row in project.trials] == [2, 2]
@@ -184,6 +192,28 @@ def test_a_function_of_the_main_program_is_trained_too(tmp_path: Path) -> None:
         [sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ran.stdout.strip() == "0.5", ran.stderr
+
+
+def test_the_best_at_the_end_may_be_that_of_another_process(tmp_path: Path) -> None:
+    code = "def train(trial):\n    trial.log(0, {'valid/error': trial['x']})\n"
+    project = Project(tmp_path, code, n=1)
+    other = Owner(id="other", host="h", pid=1, started=datetime.now(UTC))
+
+    def another_joins(event: Event) -> None:
+        if isinstance(event, TrialEnded) and len(project.store.specs(NAME)) == 1:
+            [spec] = project.store.specs(NAME)
+            now = datetime.now(UTC)
+            project.store.add_trials(NAME, [replace(spec, config=Config({"x": 5.0}), index=1)], now=now)
+            [claim] = project.store.claim(NAME, owner=other, limit=1, now=now, lease_seconds=60)
+            project.store.append_curves(claim, CurveBlock(("valid/error",), np.array([0]), np.array([[-1.0]])), 0)
+            project.store.finish(claim, Outcome.complete(), now=now, seconds=1.0)
+
+    report = project.run("inline", on_event=another_joins)
+    assert report.n_ended == 1
+    assert report.best is not None
+    assert report.best.value == -1.0
+    last = project.heard(Progress)[-1]
+    assert (last.best, last.counts[Status.COMPLETE]) == (report.best, 2)
 
 
 def test_fixed_values_reach_the_trial(tmp_path: Path) -> None:

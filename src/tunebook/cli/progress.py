@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, Group
@@ -16,6 +16,7 @@ from tunebook.cli.output import Output
 from tunebook.core.outcome import Status
 from tunebook.core.round import Round
 from tunebook.run.events import Event, OnEvent, Progress, TrialEnded, TrialStarted, Warned
+from tunebook.run.schedule import n_done
 from tunebook.show.tables import STATUS_STYLES, duration
 
 #: Without a terminal, a line this often.
@@ -105,11 +106,6 @@ class Lines:
         """The last state, whenever the last line was."""
         if self._progress is not None:
             self._console.print(state(self._progress, self._design))
-
-
-def n_done(counts: Mapping[Status, int]) -> int:
-    """How many trials have ended, one way or another."""
-    return sum(count for status, count in counts.items() if status.is_final)
 
 
 def state(progress: Progress, design: Round) -> Text:

@@ -87,6 +87,8 @@ def case_of(
     """
     against = _launched(arms, baseline) if baseline is not None else _first_best(arms)
     pool = [arm for arm in arms.every if against is None or _may_replace(arm, against, has_launch=baseline is not None)]
+    # What only ran here to be compared with, such as a baseline of before, is not what this round found.
+    pool = [arm for arm in pool if arm.first is not None or arm.first_infeasible] or pool
     expected = next((arm for arm in pool if arm.config == expected_best and arm.every), None)
     candidate = alone(expected, was_selected=True) if expected is not None else choose(pool) if pool else None
     samples = _samples(arms, against)
@@ -95,7 +97,9 @@ def case_of(
     rests_on = RestsOn.NONE
     if variance is not None and against is not None and candidate is not None:
         measured = within is not None and against.values and candidate.values
-        rests_on = RestsOn.REPEATS if measured else (RestsOn.EARLIER if earlier is not None else RestsOn.NONE)
+        # Repeats of candidates before this one tell how much runs differ, too; alone they make no verdict (crowding).
+        is_known = earlier is not None or (within is not None and expected is not None)
+        rests_on = RestsOn.REPEATS if measured else RestsOn.EARLIER if is_known else RestsOn.NONE
     return Case(
         arms=arms,
         baseline=against,

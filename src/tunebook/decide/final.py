@@ -141,7 +141,8 @@ def look_at(evidence: Evidence, metric: str) -> Look:
             f"{', '.join(evidence.metrics) or 'nothing'}); log it when trial.is_final is true, and call this once "
             "more: it trains again"
         )
-    main = metric if metric in logged else logged[0]
+    twin = f"{TEST}{evidence.round.objective.metric.removeprefix(VALID)}"
+    main = next((name for name in (metric, twin) if name in logged), logged[0])
     chosen = _chosen_step(evidence)
     read = {name: _value_at(evidence.curves[name][0], chosen) for name in [main, *logged]}
     caveats = []

@@ -43,9 +43,9 @@ CURVE_WORDS: dict[str, Words] = {
     "saturated_early": Words(
         says=(
             "The second half of the {last_step} steps of {trial}, the best trial of study {study}, improved its best "
-            "{metric} by {size:.3g}, {units:.1f} times what matters ({material:.3g}, from the {source})."
+            "{metric} by {size:.3g}, less than the {material:.3g} (from the {source}) that matters."
         ),
-        why="The second half of every such run is paid for and brings nothing; the same budget buys more trials.",
+        why="The second half of every such run is paid for and brings little; the same budget buys more trials.",
         fix=(
             "Train for fewer steps, with the decay of the learning rate shrunk to fit, or change what limits the "
             "model: its size, the learning rate schedule, too much regularisation."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tunebook.core.outcome import Cause, Outcome
+from tunebook.core.problems import did_you_mean
 from tunebook.handle.ending import says_out_of_memory, shortened
 from tunebook.run.jobs import Exit
 from tunebook.run.objective_curve import ObjectiveCurve
@@ -96,7 +97,7 @@ def no_objective_words(curve: ObjectiveCurve) -> str:
     logged = ", ".join(sorted(curve.metrics)) or "nothing"
     return (
         f"training ended without ever logging {curve.objective.metric!r}, the metric of the objective; "
-        f"it logged: {logged}"
+        f"it logged: {logged}{did_you_mean(curve.objective.metric, curve.metrics)}"
     )
 
 

@@ -19,13 +19,13 @@ from tunebook.evidence import ranking
 from tunebook.run import devices, provenance
 from tunebook.run.clock import Clock, StoreClock, SystemClock
 from tunebook.run.command import check_program, search_path
-from tunebook.run.events import Best, Event, OnEvent, Warned
+from tunebook.run.events import Best, Event, OnEvent, Progress, Warned
 from tunebook.run.executors import check_executor, open_executor
 from tunebook.run.folders import make_home, round_folder
 from tunebook.run.jobs import Executor, Setup
 from tunebook.run.paperwork import Paperwork
 from tunebook.run.processes import RUN_VARIABLE, started_at
-from tunebook.run.schedule import is_over
+from tunebook.run.schedule import is_over, n_done
 from tunebook.run.supervisor import Refill, Supervisor
 from tunebook.store.store import Store
 from tunebook.store.values import Owner
@@ -99,13 +99,12 @@ def run_round(
         run.supervisor(opened, owner, shares, store.save_provenance(record), paperwork).run()
     finally:
         opened.close()
-    return RunReport(
-        round=name,
-        counts=store.counts(name),
-        n_ended=paperwork.n_ended,
-        seconds=clock.monotonic() - began,
-        best=paperwork.best,
-    )
+    now = store.counts(name)
+    best = paperwork.best
+    if n_done(now) > n_done(counts) + paperwork.n_ended:  # others ran trials of this round as well
+        best = best_so_far(store, name, now)
+        run.on_event(Progress(counts=now, running_here=0, best=best, eta_seconds=None))
+    return RunReport(round=name, counts=now, n_ended=paperwork.n_ended, seconds=clock.monotonic() - began, best=best)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,11 @@ def eta_seconds(counts: Mapping[Status, int], mean_seconds: float | None, worker
     return left * mean_seconds / workers
 
 
+def n_done(counts: Mapping[Status, int]) -> int:
+    """How many trials have ended, one way or another."""
+    return sum(count for status, count in counts.items() if status.is_final)
+
+
 def is_over(counts: Mapping[Status, int]) -> bool:
     """Whether every trial of the plan has ended."""
     return counts[Status.PENDING] == 0 and counts[Status.RUNNING] == 0

@@ -26,14 +26,12 @@ from tunebook.store.values import Claim, Owner
 
 
 class Refill(Protocol):
-    """A search that goes on from what trials show: called with a number it adds up to so many, and says how many (X1).
-
-    ``n_to_come`` is how many it may still add.
-    """
-
-    n_to_come: int
+    """A search that goes on from what trials show: given a number it adds up to so many, and says how many (X1)."""
 
     def __call__(self, n: int, /) -> int: ...
+
+    def n_to_come(self, n_trials: int, /) -> int:
+        """How many it may still add where the round has ``n_trials``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -245,7 +243,7 @@ class Supervisor:
     def _tell(self) -> None:
         counts = dict(self.store.counts(self.name))
         if self.refill is not None:
-            counts[Status.PENDING] += self.refill.n_to_come
+            counts[Status.PENDING] += self.refill.n_to_come(sum(counts.values()))
         eta = schedule.eta_seconds(counts, self.paperwork.mean_seconds, len(self.devices))
         best = self.paperwork.best
         self.on_event(Progress(counts=counts, running_here=len(self._running), best=best, eta_seconds=eta))

@@ -81,7 +81,7 @@ def studies_view(studies: Sequence[StudySummary], metric: str) -> RenderableType
             *(f"{count:,}" for count in (item.trials, item.complete, item.infeasible, item.failed)),
             short(best.value) if best else "–",
             _step(best.step if best else None),
-            Text(best.trial if best else "none has a finite objective"),
+            Text(best.trial if best else "none is complete with a finite objective"),
         )
     found = [item.best for item in studies if item.best]
     lines = [Text.assemble((f"{best.trial}: ", "bold"), config_text(best.config)) for best in found]

@@ -13,23 +13,45 @@ from tunebook.core.round import Round
 from tunebook.errors import InputError, Problem
 from tunebook.plan.folder import EXECUTOR, read_settings
 from tunebook.run.command import check_program, search_path
+from tunebook.run.events import Warned
 from tunebook.run.pipeline import missing_pipeline
 from tunebook.run.run import RunReport, run_round
 from tunebook.run.supervisor import Refill
 from tunebook.store.store import Store
 
 
-def check_pipeline(design: Round, root: Path, store: Store | None) -> None:
-    """``InputError`` when the pipeline or the program of a round that ``store`` does not have yet is not there: before
-    anything is stored, so that what is refused leaves nothing behind.
+def check_runs(design: Round, root: Path, store: Store | None) -> None:
+    """``InputError`` when a round that ``store`` does not have yet cannot run: before anything is stored, so that what
+    is refused leaves nothing behind.
     """
-    if store is not None and design.name in {row.name for row in store.rounds()}:
-        return
+    if store is None or design.name not in {row.name for row in store.rounds()}:
+        check_pipeline(design, root)
+
+
+def check_start(design: Round, store: Store | None) -> None:
+    """``InputError`` when a round that the search starts from is not there."""
+    if design.search.start_from:
+        from tunebook import exploitation  # models that most rounds do without
+
+        exploitation.check_start(design, store)
+
+
+def check_pipeline(design: Round, root: Path) -> None:
+    """``InputError`` when the pipeline or the program of a design is not there."""
     if design.command is not None:
         check_program(design.command, root, search_path(os.environ))
     missing = missing_pipeline(design.pipeline, root)
     if missing:
         raise InputError([Problem(key=("pipeline",), message=missing)])
+
+
+def put_aside(design: Round, n_trials: int) -> Warned:
+    """What is told of trials that the plan does not hold any more."""
+    return Warned(
+        trial=design.name,
+        message=f"{n_trials} trials of before are not in the design as it is now; they are put aside, and come back "
+        "when their ranges and values do",
+    )
 
 
 @dataclass(frozen=True, slots=True)
