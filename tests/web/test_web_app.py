@@ -65,6 +65,23 @@ def test_a_stream_that_the_stop_cuts_off_ends(late: Late) -> None:
     assert sent == [START, PIECE, {"type": "http.response.body", "body": b"", "more_body": False}]
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        [{**START, "headers": [(b"Content-Length", b"9")]}, PIECE],  # an empty end would break the promise
+        [START, PIECE, {**PIECE, "more_body": False}],  # nothing may follow the end
+    ],
+)
+def test_an_answer_that_cannot_be_ended_is_left_as_it_is(late: Late, last: list[dict[str, Any]]) -> None:
+    async def answering(_scope: Any, receive: Any, send: Any) -> None:
+        for message in last:
+            await send(message)
+        await receive()
+
+    late.close()
+    assert asyncio.run(cut_off(Stoppable(answering, late))) == last
+
+
 def test_a_cancelled_request_of_a_running_page_is_cancelled(late: Late) -> None:
     with pytest.raises(asyncio.CancelledError, match="patience"):
         asyncio.run(cut_off(Stoppable(silent, late)))

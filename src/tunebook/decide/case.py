@@ -89,7 +89,7 @@ def case_of(
     pool = [arm for arm in arms.every if against is None or _may_replace(arm, against, has_launch=baseline is not None)]
     # What only ran here to be compared with, such as a baseline of before, is not what this round found.
     pool = [arm for arm in pool if arm.first is not None or arm.first_infeasible] or pool
-    expected = next((arm for arm in pool if arm.config == expected_best and arm.every), None)
+    expected = next((arm for arm in pool if arm.config == expected_best and arm.every and not arm.is_unusable), None)
     candidate = alone(expected, was_selected=True) if expected is not None else choose(pool) if pool else None
     samples = _samples(arms, against)
     within = trial_variance(samples)

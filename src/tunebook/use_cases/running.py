@@ -50,7 +50,7 @@ def put_aside(design: Round, n_trials: int) -> Warned:
     return Warned(
         trial=design.name,
         message=f"{n_trials} trials of before are not in the design as it is now; they are put aside, and come back "
-        "when their ranges and values do",
+        "when it is as it was",
     )
 
 

@@ -81,22 +81,29 @@ class Stoppable:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        has_started = False
+        start: Message | None = None
+        last: Message | None = None
 
         async def noted(message: Message) -> None:
-            nonlocal has_started
-            has_started = True
+            nonlocal start, last
             await send(message)
+            start, last = start or message, message
 
         try:
             await self._app(scope, receive, noted)
         except asyncio.CancelledError:
             if not self._late.is_closed:
                 raise
-            if has_started:  # the rest of a stream: an empty end, since its length was never promised
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            else:
+            if start is None or last is None:
                 await JSONResponse({"error": CLOSING}, status_code=503)(scope, receive, send)
+            elif _is_cut_stream(start, last):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _is_cut_stream(start: Message, last: Message) -> bool:
+    """Whether an answer of no stated length has begun and not ended."""
+    has_length = any(name.lower() == b"content-length" for name, _ in start["headers"])
+    return not has_length and (last is start or bool(last.get("more_body")))
 
 
 def make_app(late: Late, guard: Guard) -> ASGIApp:
