@@ -67,7 +67,8 @@ def _chosen_next(design: Round, store: Store | None, planned: Sequence[TrialSpec
     known = {spec.id for spec in known_trials(store, design.name)}
     if not known.issuperset(spec.id for spec in planned):
         return ()
-    return next_trials(design, planned, History(store, design).observed(), 1)
+    history = History(store, design)
+    return next_trials(design, planned, history.observed(history.views()), 1)
 
 
 def _listed(names: list[str]) -> str:
